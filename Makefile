@@ -1,5 +1,7 @@
-# trafficfs: `make demo` shows it, `make test` proves it; the rest is listed by `make help`.
-# Each variant (release, asan, tsan, ubsan, fuzz) is built in a folder of its own.
+# trafficfs: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+# Each variant (release, asan, ubsan, tsan, fuzz) is built in a folder of its own.
+
+.DEFAULT_GOAL := all
 
 VARIANT ?= release
 CC      ?= gcc
@@ -23,9 +25,9 @@ endif
 
 BUILD := build$(if $(filter release,$(VARIANT)),,/$(VARIANT))
 
-# Lazy, so that `make install-deps` and `make clean` need no library.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-PKG_LIBS   = $(shell pkg-config --libs $(PACKAGES))
+# Asked once, and only when something is compiled: `make demo` installs the libraries first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
 CPPFLAGS += -I. -D_GNU_SOURCE -DFUSE_USE_VERSION=312 -I/usr/share/include -I/usr/share/include/llhttp
 CFLAGS   += -std=gnu11 -pthread $(OPT_$(VARIANT))
 LDFLAGS  += -pthread $(OPT_$(VARIANT)) -Wl,--as-needed
@@ -102,12 +104,82 @@ ifeq ($(VARIANT),fuzz)
 $(FUZZERS): LIBS := -fsanitize=fuzzer
 endif
 
-.PHONY: unit
-unit: $(UNITS)
-	$(Q)for t in $(UNITS); do echo "== $$t"; $$t || exit 1; done
+# ---- what people run
 
+.PHONY: help
+help:
+	@sed -n 's/^#? //p' $(firstword $(MAKEFILE_LIST))
+
+#? make demo        install what is missing, build, mount, record real traffic and show it
+.PHONY: demo
+demo: deps-build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)examples/demo
+
+#? make test        install what the tests need and run them all
+.PHONY: test
+test: deps-test
+	$(Q)$(MAKE) --no-print-directory check
+
+#? make all         build build/trafficfs and build/kfl
+#? make check       the tests of one variant, with nothing installed: make check VARIANT=asan
+.PHONY: check
+check: all tests
+	$(Q)BUILD=$(BUILD) CORPUS=$(CORPUS) tests/run $(UNITS)
+
+#? make unit        the unit and golden tests alone; `make e2e` and `make fault` the others
+.PHONY: unit e2e fault
+unit: $(UNITS)
+	$(Q)BUILD=$(BUILD) tests/run --only unit $(UNITS)
+e2e fault: all tests
+	$(Q)BUILD=$(BUILD) tests/run --only $@
+
+.PHONY: tests
+tests: $(UNITS) $(TOOLS)
+
+#? make asan|ubsan|tsan   the same tests under that sanitizer
+.PHONY: asan ubsan tsan
+asan ubsan tsan:
+	$(Q)$(MAKE) --no-print-directory VARIANT=$@ check
+
+#? make fuzz        every fuzz target for FUZZ_SECONDS (60)
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz fuzzers
+fuzz:
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzzers
+	$(Q)BUILD=build/fuzz SECONDS_EACH=$(FUZZ_SECONDS) tests/fuzz/run
+fuzzers: $(FUZZERS)
+
+#? make lint        floors, format, lengths, warnings of a second compiler
+.PHONY: lint
+lint: deps-test
+	$(Q)tests/lint/run
+
+#? make bench       speed beside tcpdump, tshark and jq, as ratios of one run
+.PHONY: bench
+bench: deps-test
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)BUILD=$(BUILD) tests/bench/run
+
+#? make install     programs to $(PREFIX)/bin, and what mount(8) looks for in /sbin
+.PHONY: install uninstall
+install: all
+	install -D -m 755 build/trafficfs $(DESTDIR)$(PREFIX)/bin/trafficfs
+	install -D -m 755 build/kfl $(DESTDIR)$(PREFIX)/bin/kfl
+	install -d $(DESTDIR)/sbin
+	ln -sf $(PREFIX)/bin/trafficfs $(DESTDIR)/sbin/mount.fuse.trafficfs
+#? make uninstall   takes them away again; recordings stay
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/trafficfs $(DESTDIR)$(PREFIX)/bin/kfl
+	rm -f $(DESTDIR)/sbin/mount.fuse.trafficfs
+
+#? make clean       removes build/
 .PHONY: clean
 clean:
 	rm -rf build
+
+.PHONY: deps-build deps-test
+deps-build deps-test: deps-%:
+	$(Q)tests/tools/deps $*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
