@@ -161,17 +161,14 @@ bench: deps-test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) tests/bench/run
 
-#? make install     programs to $(PREFIX)/bin, and what mount(8) looks for in /sbin
+#? make install     the programs to PREFIX/bin (/usr/local), where mount.fuse finds them
 .PHONY: install uninstall
 install: all
 	install -D -m 755 build/trafficfs $(DESTDIR)$(PREFIX)/bin/trafficfs
 	install -D -m 755 build/kfl $(DESTDIR)$(PREFIX)/bin/kfl
-	install -d $(DESTDIR)/sbin
-	ln -sf $(PREFIX)/bin/trafficfs $(DESTDIR)/sbin/mount.fuse.trafficfs
 #? make uninstall   takes them away again; recordings stay
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/trafficfs $(DESTDIR)$(PREFIX)/bin/kfl
-	rm -f $(DESTDIR)/sbin/mount.fuse.trafficfs
 
 #? make clean       removes build/
 .PHONY: clean
