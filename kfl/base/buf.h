@@ -15,7 +15,8 @@ struct buf {
 
 void buf_fini(struct buf *buf);
 void buf_clear(struct buf *buf);                                  /* keeps the memory */
-/* Room for `more` bytes after len; NULL with `full` set where the limit is passed. */
+/* Room for `more` bytes after len; NULL with `full` set where the limit is passed.
+ * Who writes there moves `len` and puts the NUL (there is room for it). */
 char *buf_reserve(struct buf *buf, size_t more);
 /* Each appends all of it or nothing: 0, or -E2BIG where the limit is passed. */
 int buf_add(struct buf *buf, const void *bytes, size_t size);

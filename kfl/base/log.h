@@ -2,7 +2,8 @@
 #pragma once
 #include <stdbool.h>
 
-/* Lines go to syslog(3), and to stderr too while in the foreground. */
+/* Lines go to syslog(3), and to stderr too while in the foreground. `program` must
+ * stay valid until log_close. */
 void log_open(const char *program, bool foreground);
 void log_close(void);
 
