@@ -28,6 +28,8 @@ struct block_pool {
 
 /* A block holds one reference of its maker; packets larger than BLOCK_SIZE get a larger one. */
 struct block *block_new(struct block_pool *pool, size_t size);
+/* The size of a block that holds one packet of that length. */
+size_t block_room_for(size_t caplen);
 void block_unref(struct block *block);
 /* Copies a packet in: NULL where there is no room (`packet->data` may be anywhere). */
 struct packet *block_add(struct block *block, const struct packet *packet);
