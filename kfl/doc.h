@@ -41,9 +41,12 @@ struct doc_list {
 };
 
 /* Building. `parent` may be NULL and the result is NULL where the arena is full (arena->failed
- * tells), so a chain of calls needs no test. Names are not copied: literals or arena text. */
+ * tells), so a chain of calls needs no test. Names are not copied: literals or arena text. They
+ * must be fresh: only doc_parse looks for a member of that name. A result is valid until the next
+ * doc_put* or doc_push to the same parent, unless doc_reserve made room for all of them. */
 void doc_make_object(struct doc_value *value);
 void doc_make_array(struct doc_value *value);
+void doc_reserve(struct arena *arena, struct doc_value *value, uint32_t count);
 struct doc_value *doc_put(struct arena *arena, struct doc_value *object, const char *name, size_t len);
 struct doc_value *doc_push(struct arena *arena, struct doc_value *array);
 struct doc_value *doc_put_object(struct arena *arena, struct doc_value *object, const char *name);
@@ -59,6 +62,7 @@ void doc_set_text(struct arena *arena, struct doc_value *value, const char *text
 
 /* The member, or NULL (also where `object` is NULL or no object). */
 struct doc_value *doc_get(const struct doc_value *object, const char *name);
+struct doc_value *doc_find(const struct doc_value *object, const char *name, size_t len);
 /* By a path of plain names with dots: "response.status". */
 struct doc_value *doc_at(const struct doc_value *root, const char *path);
 bool doc_text_is(const struct doc_value *value, const char *text);
