@@ -1,5 +1,5 @@
 /* Documents to JSON (RFC 8259). */
-#include <errno.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,7 +55,10 @@ static int write_real(struct buf *out, double real)
         return buf_addstr(out, "null");
     if (quick_real(out, real, &rc))
         return rc;
-    for (int digits = 15; digits <= 17; digits++) {
+    /* 15 digits say every shorter decimal too, but for numbers that have lost
+     * precision. */
+    bool subnormal = real > -DBL_MIN && real < DBL_MIN;
+    for (int digits = subnormal ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, real);
         if (strtod(text, NULL) == real)
             break;
