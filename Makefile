@@ -24,6 +24,7 @@ CC := clang
 endif
 
 BUILD := build$(if $(filter release,$(VARIANT)),,/$(VARIANT))
+OBJ   := $(BUILD)/obj
 
 # Asked once, and only when something is compiled: `make demo` installs the libraries first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
@@ -33,7 +34,7 @@ CFLAGS   += -std=gnu11 -pthread $(OPT_$(VARIANT))
 LDFLAGS  += -pthread $(OPT_$(VARIANT)) -Wl,--as-needed
 
 sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c))
-objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 KFL_SRC     := $(call sources,kfl)
 CAPTURE_SRC := $(filter-out capture/cmd_%.c,$(call sources,capture))
@@ -64,13 +65,13 @@ FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 .PHONY: all
 all: $(PROGRAMS)
 
-$(BUILD)/trafficfs: $(BUILD)/fs/main.o $(FLOORS_fs)
-$(BUILD)/kfl: $(BUILD)/capture/cmd_kfl.o $(FLOORS_capture)
+$(BUILD)/trafficfs: $(OBJ)/fs/main.o $(FLOORS_fs)
+$(BUILD)/kfl: $(OBJ)/capture/cmd_kfl.o $(FLOORS_capture)
 $(KFL): $(call objects,$(KFL_SRC))
 $(CAPTURE): $(call objects,$(CAPTURE_SRC))
 $(SCHED): $(call objects,$(SCHED_SRC))
 $(FS): $(call objects,$(FS_SRC))
-$(LLHTTP): $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
+$(LLHTTP): $(patsubst %,$(OBJ)/llhttp/%.o,api http llhttp)
 
 $(PROGRAMS) $(UNITS) $(TOOLS) $(FUZZERS):
 	@mkdir -p $(@D)
@@ -81,25 +82,25 @@ $(BUILD)/%.a:
 	@echo "  AR   $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
 # Debian ships llhttp as C sources; its generated code is not held to our warnings.
-$(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
+$(OBJ)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 define unit_rule
-$(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $$(FLOORS_$(2))
+$(BUILD)/$(basename $(1)): $(OBJ)/$(basename $(1)).o $$(FLOORS_$(2))
 $(BUILD)/$(basename $(1)): LIBS := -lcmocka
 endef
 floor_of = $(if $(filter tests/golden/%,$(1)),golden,$(word 3,$(subst /, ,$(1))))
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t),$(call floor_of,$(t)))))
-$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(FLOORS_capture)
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(FLOORS_sched)
+$(TOOLS): $(BUILD)/%: $(OBJ)/%.o $(FLOORS_capture)
+$(FUZZERS): $(BUILD)/%: $(OBJ)/%.o $(FLOORS_sched)
 ifeq ($(VARIANT),fuzz)
 $(FUZZERS): LIBS := -fsanitize=fuzzer
 endif
@@ -179,4 +180,4 @@ clean:
 deps-build deps-test: deps-%:
 	$(Q)tests/tools/deps $*
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
