@@ -208,11 +208,12 @@ static bool escape_may_grow(const char *text, uint32_t left)
     return true;
 }
 
-/* A bad escape or byte inside a string's content: its offset, or `len`. */
+/* A bad escape or byte inside a string's content: its offset, or `len`. The first bytes
+ * of a character at the end of an open one are not bad yet. */
 static uint32_t string_fault(const char *text, uint32_t len, bool open,
                              const char **why)
 {
-    uint32_t utf8 = utf8_until(text, len);
+    uint32_t utf8 = utf8_until(text, len), all = len;
     if (open && len - utf8 < 4 && len - utf8 > 0) {
         uint32_t want = (unsigned char)text[utf8] >= 0xf0   ? 4
                         : (unsigned char)text[utf8] >= 0xe0 ? 3
@@ -227,11 +228,11 @@ static uint32_t string_fault(const char *text, uint32_t len, bool open,
         if (text[at] == '\\')
             size = escape(text + at, len - at, out, &out_len, why);
         if (!size)
-            return open && escape_may_grow(text + at, len - at) ? len : at;
+            return open && escape_may_grow(text + at, len - at) ? all : at;
         at += size;
     }
     *why = "bad literal (expected UTF-8)";
-    return utf8 < len ? utf8 : len;
+    return utf8 < len ? utf8 : all;
 }
 
 /* A string or regex whose opening quote is at `quote`. */

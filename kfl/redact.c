@@ -258,13 +258,18 @@ static int redact_path(struct kfl_run *run, const struct path *path)
     int rc = path_walk(run, run->doc, path->steps, plain, stop_at_hit, &hit);
     if (rc < 0 || !hit)
         return rc;
-    if (!run->changed) {
-        run->doc = doc_copy(&run->arena, run->doc);
-        if (!run->doc)
-            return no_room(run);
-        run->changed = true;
+    const struct doc_value *before = run->doc;
+    if (!run->changed)
+        run->doc = doc_copy(&run->arena, before);
+    if (!run->doc) {
+        run->doc = before;
+        return no_room(run);
     }
-    return redact_below(&redaction, run->doc, path->steps, path->count);
+    rc = redact_below(&redaction, run->doc, path->steps, path->count);
+    run->changed |= redaction.changed;
+    if (!run->changed)
+        run->doc = before;
+    return rc;
 }
 
 int redact_run(struct kfl_run *run, const struct call *call)
