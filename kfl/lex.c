@@ -208,20 +208,29 @@ static bool escape_may_grow(const char *text, uint32_t left)
     return true;
 }
 
+/* The first bytes of a character whose last are not there? */
+static bool is_partial(const char *text, uint32_t len)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    uint32_t want = !len || bytes[0] > 0xf4 ? 0
+                    : bytes[0] >= 0xf0      ? 4
+                    : bytes[0] >= 0xe0      ? 3
+                    : bytes[0] >= 0xc2      ? 2
+                                            : 0;
+    for (uint32_t i = 1; i < len && i < want; i++)
+        if ((bytes[i] & 0xc0) != 0x80)
+            return false;
+    return len < want;
+}
+
 /* A bad escape or byte inside a string's content: its offset, or `len`. The first bytes
  * of a character at the end of an open one are not bad yet. */
 static uint32_t string_fault(const char *text, uint32_t len, bool open,
                              const char **why)
 {
     uint32_t utf8 = utf8_until(text, len), all = len;
-    if (open && len - utf8 < 4 && len - utf8 > 0) {
-        uint32_t want = (unsigned char)text[utf8] >= 0xf0   ? 4
-                        : (unsigned char)text[utf8] >= 0xe0 ? 3
-                        : (unsigned char)text[utf8] >= 0xc2 ? 2
-                                                            : 0;
-        if (len - utf8 < want)
-            len = utf8;
-    }
+    if (open && is_partial(text + utf8, len - utf8))
+        len = utf8;
     for (uint32_t at = 0; at < utf8;) {
         char out[4];
         uint32_t out_len, size = 1;
