@@ -198,7 +198,11 @@ static uint32_t utf8_until(const char *text, uint32_t len)
 static bool escape_may_grow(const char *text, uint32_t left)
 {
     static const char like[] = "\\uxxxx\\uxxxx";
-    if (left > 11 || (left > 6 && (text[2] != 'd' && text[2] != 'D')))
+    bool d = left > 2 && (text[2] | 0x20) == 'd';
+    if (left > 11 || (d && left > 3 && strchr("cdefCDEF", text[3])) ||
+        (left > 6 && !(d && strchr("89abAB", text[3]))) ||
+        (left > 8 && (text[8] | 0x20) != 'd') ||
+        (left > 9 && !strchr("cdefCDEF", text[9])))
         return false;
     for (uint32_t i = 0; i < left; i++) {
         bool hex = hex4((const char[]){text[i], '0', '0', '0'}, 4) >= 0;

@@ -81,9 +81,9 @@ static void some_open_literals_are_doomed(void **state)
         "\"",        "\"a/b",       "\"\\",           "\"\\u00",
         "\"\\ud83d", "\"\\ud83d\\", "\"\\ud83d\\ude", "\"\xc3",
         "r\"",       "r\"(?=",      "r\"\\"};
-    static const char *const doomed[] = {"\"\\q",   "\"\\u0g", "\"\\ud83d\\n",
-                                         "\"\xff",  "\"\xc3x", "\"a\n",
-                                         "r\"a\nb", "\"\\udc"};
+    static const char *const doomed[] = {
+        "\"\\q", "\"\\u0g", "\"\\ud83d\\n", "\"\xff",         "\"\xc3x",
+        "\"a\n", "r\"a\nb", "\"\\udc",      "\"\\ud83d\\u00", "\"\\ud83d\\uda"};
     for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
         struct token token = first_token(open[i]);
         if (token.kind != TOKEN_OPEN || token.doomed)
