@@ -48,7 +48,8 @@ static int fail(struct json *json, const char *where, int code, const char *word
             col++;
         }
     }
-    return err_set_at(json->err, code, line, col, "%s", words);
+    err_set_at(json->err, code, line, col, "%s", words);
+    return code;
 }
 
 static int fail_full(struct json *json)

@@ -1,13 +1,16 @@
-/* Memory: allocations of our own size abort when there is none; arenas have a limit and fail. */
+/* Memory: allocations of our own size abort when there is none; arenas have a limit and
+ * fail. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                              /* never NULL; abort(3) without memory */
-void *mem_zalloc(size_t size);
-void *mem_realloc(void *old, size_t size);
-void *mem_dup(const void *bytes, size_t size);             /* with a NUL behind */
-char *mem_strdup(const char *text);
+/* Never NULL: abort(3) without memory. */
+#define MEM_NEVER_NULL __attribute__((returns_nonnull, warn_unused_result))
+MEM_NEVER_NULL void *mem_alloc(size_t size);
+MEM_NEVER_NULL void *mem_zalloc(size_t size);
+MEM_NEVER_NULL void *mem_realloc(void *old, size_t size);
+MEM_NEVER_NULL void *mem_dup(const void *bytes, size_t size); /* with a NUL behind */
+MEM_NEVER_NULL char *mem_strdup(const char *text);
 
 /* a * b and a + b that say -E2BIG instead of wrapping. */
 int mem_mul(size_t *out, size_t a, size_t b);
@@ -15,12 +18,13 @@ int mem_add(size_t *out, size_t a, size_t b);
 
 struct arena_chunk;
 
-/* Bump allocation, freed as a whole. Not thread safe. Zero-initialised is valid: no limit. */
+/* Bump allocation, freed as a whole. Not thread safe. Zero-initialised is valid: no
+ * limit. */
 struct arena {
     struct arena_chunk *head;
-    size_t used;      /* bytes handed out since the last reset */
-    size_t limit;     /* 0: none */
-    bool failed;      /* an allocation was refused since the last reset */
+    size_t used;  /* bytes handed out since the last reset */
+    size_t limit; /* 0: none */
+    bool failed;  /* an allocation was refused since the last reset */
 };
 
 void arena_init(struct arena *arena, size_t limit);
