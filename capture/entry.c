@@ -362,6 +362,18 @@ void sink_abandon(struct sink *sink, struct message *request, const char *type,
     emit(sink, request->exchange, type, msg);
 }
 
+bool sink_retract(struct sink *sink, struct message *response, const char *type,
+                  const char *msg)
+{
+    struct exchange *x = response->exchange;
+    if (!x->request)
+        return false;
+    message_free(response);
+    x->response = NULL;
+    emit(sink, x, type, msg);
+    return true;
+}
+
 void message_protocol(struct message *message, const struct protocol *protocol)
 {
     message->exchange->protocol = protocol;

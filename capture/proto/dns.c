@@ -18,6 +18,7 @@
 #define QUESTION_MIN  ((size_t)5)
 #define RECORD_MIN    ((size_t)11)
 #define ANSWER_NS     (10 * NS_PER_S)
+#define PORT_DNS      53
 #define PORT_MDNS     5353
 #define PORT_LLMNR    5355
 #define FLAG_RESPONSE 0x8000
@@ -275,10 +276,11 @@ static void take_message(struct sink *sink, enum direction dir, const uint8_t *b
     if (!read_header(&p.reader, &p.header, bytes, len))
         return;
     bool udp = sink_kind(sink) == STREAM_UDP;
-    p.multicast = sink_has_port(sink, PORT_MDNS);
+    bool unicast = sink_has_port(sink, PORT_DNS);
+    p.multicast = !unicast && sink_has_port(sink, PORT_MDNS);
     if (p.multicast)
         p.protocol = &protocol_mdns;
-    else if (sink_has_port(sink, PORT_LLMNR))
+    else if (!unicast && sink_has_port(sink, PORT_LLMNR))
         p.protocol = &protocol_llmnr;
     p.rcode = p.header.flags & 15;
     uint64_t key = key_of(&p);
@@ -365,7 +367,7 @@ static void dns_gap(void *state, struct sink *sink, enum direction dir,
 const struct dissector dns_dissector = {
     .name = "dns",
     .kinds = 1u << STREAM_UDP | 1u << STREAM_TCP,
-    .ports = (const uint16_t[]){53, PORT_MDNS, PORT_LLMNR, 0},
+    .ports = (const uint16_t[]){PORT_DNS, PORT_MDNS, PORT_LLMNR, 0},
     .state_size = sizeof(struct dns),
     .answer_ns = ANSWER_NS,
     .probe = dns_probe,

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <llhttp.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -229,8 +230,9 @@ static void begin(struct http1 *http, struct sink *sink, enum direction dir,
                   const uint8_t *bytes, size_t len)
 {
     struct lane *lane = &http->lanes[dir];
-    bool response = http_start(bytes, len) == HTTP_STATUS_LINE;
-    unsigned minor = response ? bytes[7] - (unsigned)'0' : 1;
+    enum http_start start = http_start(bytes, len);
+    bool response = start == HTTP_STATUS_LINE || start == HTTP_STRANGE_STATUS;
+    unsigned minor = start == HTTP_STATUS_LINE ? bytes[7] - (unsigned)'0' : 1;
     struct message *request = response ? answered(http, lane, sink, dir) : NULL;
     if (response)
         lane->message = sink_response(sink, dir, &protocols[minor & 1], request);
@@ -255,13 +257,14 @@ static void begin(struct http1 *http, struct sink *sink, enum direction dir,
  */
 static bool judge(struct lane *lane, const uint8_t *bytes, size_t len)
 {
-    char line[] = "POST / HTTP/1.1\r\n", status[] = "HTTP/1.1 200 \r\n";
+    char line[] = "POST / HTTP/1.1\r\n", status[] = "HTTP/1.1 200 \r\n", digits[8];
+    snprintf(digits, sizeof digits, "%03u", lane->head.status);
     const uint8_t *fields = memchr(bytes, '\n', len);
     size_t start = fields ? (size_t)(fields - bytes) + 1 : len;
     line[14] = lane->head.minor ? '1' : '0';
     status[7] = line[14];
     for (size_t i = 0; lane->head.response && i < 3; i++)
-        status[9 + i] = (char)bytes[9 + i];
+        status[9 + i] = digits[i];
     parser_start(lane);
     long rc = lane->head.response ? parse(lane, status, sizeof status - 1)
                                   : parse(lane, line, sizeof line - 1);
@@ -277,6 +280,12 @@ static bool judge_framing(struct lane *lane)
     return len > 0 && parse(lane, framing, len) >= 0;
 }
 
+static bool is_interim(const uint8_t *bytes, size_t len)
+{
+    return http_start(bytes, len) == HTTP_STATUS_LINE && bytes[9] == '1' &&
+           memcmp(bytes + 9, "101", 3) != 0;
+}
+
 static long take_head(struct http1 *http, struct sink *sink, enum direction dir,
                       struct rd rd)
 {
@@ -289,13 +298,13 @@ static long take_head(struct http1 *http, struct sink *sink, enum direction dir,
         len = HEAD_MAX;
     lane->scanned = 0;
     /* Interim responses are the hop's affair. */
-    if (http_start(rd.at, len) == HTTP_STATUS_LINE && rd.at[9] == '1' &&
-        memcmp(rd.at + 9, "101", 3) != 0)
+    if (is_interim(rd.at, len))
         return (long)len;
     begin(http, sink, dir, rd.at, len);
     lane->phase = PHASE_BODY;
     if (lane->head.strange)
-        message_fail(lane->message, "malformed", "no HTTP version in the request line");
+        message_fail(lane->message, "malformed",
+                     "no version of HTTP/1 in the first line");
     if (too_long) {
         message_fail(lane->message, "malformed", "head of more than %zu bytes",
                      HEAD_MAX);
@@ -449,11 +458,18 @@ static void http1_done(void *state, struct sink *sink, enum direction dir,
 {
     struct http1 *http = state;
     struct lane *lane = &http->lanes[dir];
+    struct message *message = lane->message;
+    if (lane->phase == PHASE_BODY && lane->head.response && why == END_STOP &&
+        sink_retract(sink, message, "truncated",
+                     "the capture ended within the response")) {
+        lane_clear(lane, PHASE_RESYNC);
+        return;
+    }
     if (lane->phase == PHASE_BODY) {
         bool whole = until_close(lane) && (why == END_FIN || why == END_RESET);
         if (!whole) {
             lane->cut = true;
-            message_fail(lane->message, "truncated", "%s within a body", ended_by(why));
+            message_fail(message, "truncated", "%s within a body", ended_by(why));
         }
         finish(lane, sink, PHASE_RESYNC);
         return;
@@ -461,7 +477,7 @@ static void http1_done(void *state, struct sink *sink, enum direction dir,
     /* A head that a peer left unfinished was its doing; where the capture ended, it was
      * ours. */
     if (lane->phase == PHASE_HEAD && why != END_STOP && rd_left(&rest) > 0 &&
-        http_start(rest.at, rd_left(&rest)) > HTTP_MORE) {
+        http_start(rest.at, rd_left(&rest)) >= HTTP_REQUEST_LINE) {
         begin(http, sink, dir, rest.at, rd_left(&rest));
         message_fail(lane->message, "truncated", "%s within a head", ended_by(why));
         lane->cut = true;
@@ -488,6 +504,7 @@ static int http1_probe(struct rd bytes, enum stream_kind kind)
     case HTTP_MORE:
         return PROBE_MORE;
     case HTTP_STRANGE:
+    case HTTP_STRANGE_STATUS:
         return 45;
     case HTTP_REQUEST_LINE:
     case HTTP_STATUS_LINE:

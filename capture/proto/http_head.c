@@ -7,9 +7,10 @@
 
 #include "kfl/base/mem.h"
 
-#define METHOD_MAX 32
-#define FIELDS_MAX 512
-#define STATUS_LEN ((size_t)12) /* "HTTP/1.1 200" */
+#define METHOD_MAX  32
+#define FIELDS_MAX  512
+#define VERSION_MAX 16
+#define BLANKS_MAX  8
 
 /* token characters of RFC 9110 5.6.2 */
 static bool is_token(uint8_t c)
@@ -40,21 +41,37 @@ static bool known_method(const uint8_t *bytes, size_t len)
     return false;
 }
 
-static enum http_start status_line(const uint8_t *bytes, size_t len)
+static bool is_version(struct http_text word)
 {
-    static const char form[] = "HTTP/1.v ddd";
-    for (size_t i = 0; i < len && i < STATUS_LEN; i++) {
-        uint8_t c = bytes[i];
-        bool fits = form[i] == 'v'   ? c == '0' || c == '1'
-                    : form[i] == 'd' ? is_digit(c)
-                                     : c == (uint8_t)form[i];
-        if (!fits)
+    return word.len == 8 && memcmp(word.text, "HTTP/1.", 7) == 0 &&
+           (word.text[7] == '0' || word.text[7] == '1');
+}
+
+/* "HTTP/", a version, blanks, three digits. Where the status is goes to *status_at. */
+static enum http_start status_line(const uint8_t *bytes, size_t len, size_t *status_at)
+{
+    static const char form[] = "HTTP/";
+    size_t at = strlen(form), version;
+    if (memcmp(bytes, form, len < at ? len : at) != 0)
+        return HTTP_NO;
+    while (at < len && at < VERSION_MAX && bytes[at] > ' ' && bytes[at] < 0x7f)
+        at++;
+    version = at;
+    while (at < len && at < version + BLANKS_MAX && bytes[at] == ' ')
+        at++;
+    if (at < len && (at == version || version == strlen(form)))
+        return HTTP_NO;
+    for (size_t i = at; i < len && i < at + 3; i++) {
+        if (!is_digit(bytes[i]))
             return HTTP_NO;
     }
-    if (len <= STATUS_LEN)
+    if (len <= at + 3)
         return HTTP_MORE;
-    uint8_t next = bytes[STATUS_LEN];
-    return next == ' ' || next == '\r' || next == '\n' ? HTTP_STATUS_LINE : HTTP_NO;
+    if (!strchr(" \r\n", bytes[at + 3]) || bytes[at + 3] == 0)
+        return HTTP_NO;
+    *status_at = at;
+    bool right = is_version((struct http_text){(const char *)bytes, version});
+    return right ? HTTP_STATUS_LINE : HTTP_STRANGE_STATUS;
 }
 
 /* Bytes of the line without its end; *whole: the end is there. */
@@ -77,12 +94,6 @@ static struct http_text last_word(const uint8_t *line, size_t len)
     while (start > 0 && line[start - 1] != ' ' && line[start - 1] != '\t')
         start--;
     return (struct http_text){(const char *)line + start, len - start};
-}
-
-static bool is_version(struct http_text word)
-{
-    return word.len == 8 && memcmp(word.text, "HTTP/1.", 7) == 0 &&
-           (word.text[7] == '0' || word.text[7] == '1');
 }
 
 static bool has_control(const uint8_t *bytes, size_t len)
@@ -124,7 +135,8 @@ enum http_start http_start(const uint8_t *bytes, size_t len)
 {
     if (len == 0)
         return HTTP_MORE;
-    enum http_start start = status_line(bytes, len);
+    size_t status_at;
+    enum http_start start = status_line(bytes, len, &status_at);
     return start != HTTP_NO ? start : request_line(bytes, len);
 }
 
@@ -167,12 +179,15 @@ static struct http_text trim(const char *text, size_t len)
 static void parse_start(struct http_head *head, const char *line, size_t len)
 {
     struct http_text whole = trim(line, len);
-    if (whole.len >= STATUS_LEN && memcmp(whole.text, "HTTP/1.", 7) == 0) {
+    size_t status_at;
+    enum http_start kind = status_line((const uint8_t *)line, len, &status_at);
+    if (kind == HTTP_STATUS_LINE || kind == HTTP_STRANGE_STATUS) {
         head->response = true;
-        head->minor = (unsigned)(whole.text[7] - '0');
-        for (size_t i = 9; i < STATUS_LEN; i++)
-            head->status = head->status * 10 + (unsigned)(whole.text[i] - '0');
-        head->reason = trim(whole.text + STATUS_LEN, whole.len - STATUS_LEN);
+        head->strange = kind == HTTP_STRANGE_STATUS;
+        head->minor = head->strange ? 1 : (unsigned)(line[7] - '0');
+        for (size_t i = 0; i < 3; i++)
+            head->status = head->status * 10 + (unsigned)(line[status_at + i] - '0');
+        head->reason = trim(line + status_at + 3, len - status_at - 3);
         return;
     }
     const char *blank = memchr(whole.text, ' ', whole.len);
@@ -274,11 +289,13 @@ size_t http_head_framing(const struct http_head *head, char out[HTTP_FRAMING_MAX
     const struct http_field *length = http_head_find(head, "content-length", NULL);
     const struct http_field *coding = http_head_find(head, "transfer-encoding", NULL);
     char field[64] = "";
+    /* Of several lengths the last counts, as in most servers that do not refuse them.
+     */
     for (const struct http_field *f = length; f;
          f = http_head_find(head, "content-length", f)) {
-        if (!all_digits(f->value) || f->value.len != length->value.len ||
-            memcmp(f->value.text, length->value.text, f->value.len) != 0)
+        if (!all_digits(f->value))
             return 0;
+        length = f;
     }
     if (length && coding)
         return 0;

@@ -11,6 +11,7 @@ enum http_start {
     HTTP_NO,         /* no start line of a message */
     HTTP_MORE,       /* may become one */
     HTTP_STRANGE,    /* a request of a known method whose version is missing or wrong */
+    HTTP_STRANGE_STATUS,    /* a status line of another version, in the form of HTTP/1 */
     HTTP_REQUEST_LINE,
     HTTP_STATUS_LINE,
 };

@@ -73,6 +73,8 @@ void sink_done(struct sink *sink, struct message *message);
 void sink_alone(struct sink *sink, struct message *message);
 /* A request that will have no response after all is emitted with that error. */
 void sink_abandon(struct sink *sink, struct message *request, const char *type, const char *msg);
+/* Takes an unfinished response away: its request is emitted with that error. False: it has none. */
+bool sink_retract(struct sink *sink, struct message *response, const char *type, const char *msg);
 /* The entry's protocol, where it shows only later. */
 void message_protocol(struct message *message, const struct protocol *protocol);
 /* The first error of a message stays; `type` is a constant. */
