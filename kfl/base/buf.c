@@ -47,7 +47,9 @@ char *buf_reserve(struct buf *buf, size_t more)
 
 int buf_add(struct buf *buf, const void *bytes, size_t size)
 {
-    char *to = buf_reserve(buf, size);
+    /* JSON is written in very small pieces: most need no call. */
+    bool fits = !buf->limit && buf->cap > buf->len && size < buf->cap - buf->len;
+    char *to = fits ? buf->data + buf->len : buf_reserve(buf, size);
     if (!to)
         return -E2BIG;
     if (size > 0)

@@ -1,5 +1,4 @@
-/* Errors as values: a negative errno goes up, the words to a struct err of the caller.
- */
+/* Errors as values: a negative errno goes up, the words to the caller's struct err. */
 #pragma once
 
 #define ERR_TEXT 480
@@ -10,9 +9,8 @@ struct err {
     char msg[ERR_TEXT]; /* one clear sentence without full stop, never payload */
 };
 
-/* Fills *err (which may be NULL) and returns `code`, so that a function can return what
- * it returns. Never allocates; words that are too long are cut. The latest words win.
- */
+/* Fills *err (which may be NULL) and returns `code`, for `return err_set(…)`. Never
+ * allocates; words that are too long are cut. The latest words win. */
 __attribute__((format(printf, 3, 4))) int err_set(struct err *err, int code,
                                                   const char *format, ...);
 
@@ -20,11 +18,9 @@ __attribute__((format(printf, 3, 4))) int err_set(struct err *err, int code,
 __attribute__((format(printf, 5, 6))) int
 err_set_at(struct err *err, int code, int line, int col, const char *format, ...);
 
-/* Puts "context: " in front of the words that are there; returns err->code, 0 for NULL.
- */
+/* Puts "context: " before the words that are there; returns err->code, 0 for NULL. */
 __attribute__((format(printf, 2, 3))) int err_prefix(struct err *err,
                                                      const char *format, ...);
 
-/* "line:col: msg", or "msg" without a position, into `out` (cut to fit); returns `out`.
- */
+/* "line:col: msg", or "msg" without a position, cut to fit; returns `out`. */
 char *err_text(const struct err *err, char *out, unsigned size);

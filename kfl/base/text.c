@@ -194,21 +194,25 @@ static size_t add_special(struct buf *out, const char *text, size_t len)
 int text_json(struct buf *out, const char *text, size_t len)
 {
     size_t start = out->len, i = 0, room;
-    /* One reservation for the usual case, where nothing needs an escape. */
-    if (mem_add(&room, len, 2) < 0 || !buf_reserve(out, room))
+    char *to = mem_add(&room, len, 2) < 0 ? NULL : buf_reserve(out, room);
+    if (!to)
         goto full;
-    buf_addch(out, '"');
+    /* What needs no escape, which is the usual, goes there at once. */
+    *to++ = '"';
+    i = text_plain_span(text, len);
+    if (i > 0)
+        memcpy(to, text, i);
+    to[i] = 0;
+    out->len += 1 + i;
     while (i < len) {
-        size_t plain = text_plain_span(text + i, len - i);
-        if (buf_add(out, text + i, plain) < 0)
-            goto full;
-        i += plain;
-        if (i == len)
-            break;
         size_t step = add_special(out, text + i, len - i);
         if (step == 0)
             goto full;
         i += step;
+        size_t plain = text_plain_span(text + i, len - i);
+        if (buf_add(out, text + i, plain) < 0)
+            goto full;
+        i += plain;
     }
     if (buf_addch(out, '"') == 0)
         return 0;
