@@ -278,9 +278,10 @@ static int check_word(struct parser *parser, const struct token *token)
     if (!env || !env->strict || words_is_key(word, token->len) ||
         words_macro(word, token->len) || saved_text(parser, word, token->len))
         return 0;
-    bool lone = !parser->outer && parser->token.kind == TOKEN_END;
-    for (uint32_t i = 0; lone && i < token->at; i++)
-        lone = strchr(" \t\r\n", parser->text[i]) != NULL;
+    struct lex again;
+    lex_init(&again, parser->text, parser->len);
+    bool lone = !parser->outer && parser->token.kind == TOKEN_END &&
+                lex_next(&again).at == token->at;
     const char *near = words_near(word, token->len);
     int code = lone ? -ENOENT : -EINVAL, len = token->len > 60 ? 60 : (int)token->len;
     if (near)
