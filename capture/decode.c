@@ -9,6 +9,7 @@
 
 #include "capture/block.h"
 #include "capture/rd.h"
+#include "capture/tunnel.h"
 
 #define TYPE_IPV4       0x0800
 #define TYPE_IPV6       0x86dd
@@ -22,7 +23,9 @@
 #define TYPE_MIN        0x0600 /* less is an 802.3 length */
 #define PPP_IPV4        0x0021
 #define PPP_IPV6        0x0057
+#define NFLOG_PAYLOAD   9
 #define SLL_OUTGOING    4
+#define TUNNELS_MAX     4
 #define HEADERS_MAX     16 /* tags, labels or extension headers in a row */
 
 static enum decoded decode_ipv4(struct frame *frame, struct rd *rd, uint32_t cut)
@@ -209,11 +212,38 @@ static enum decoded decode_null(struct frame *frame, struct rd *rd, uint32_t cut
     if (rd->bad)
         return DECODED_BAD;
     /* The family of the host that captured, in its byte order; 2 is IPv4 everywhere. */
+    uint16_t low = family & 0xffff;
     if (family > 0xffff)
         family = __builtin_bswap32(family);
+    if (family > 0xffff &&
+        low >= TYPE_MIN) /* some tunnels' devices write an ethertype */
+        return decode_type(frame, rd, low, cut);
     if (family != 2 && family != 10 && family != 24 && family != 28 && family != 30)
         return DECODED_OTHER;
     return decode_ip(frame, rd, cut);
+}
+
+/* Attributes, each with its length and type in the byte order of the host that
+ * captured. */
+static enum decoded decode_nflog(struct frame *frame, struct rd *rd, uint32_t cut)
+{
+    rd_skip(rd, 4);
+    while (rd_left(rd) >= 4) {
+        struct rd head = *rd;
+        uint32_t little = rd_le32(&head), big = rd_be32(rd);
+        bool is_little = (little & 0xffff) >= 4 && (little & 0xffff) <= rd_left(rd) + 4;
+        size_t length = is_little ? little & 0xffff : big >> 16;
+        uint32_t type = is_little ? little >> 16 : big & 0xffff;
+        if (length < 4)
+            return DECODED_BAD;
+        if ((type & 0x7fff) == NFLOG_PAYLOAD) {
+            struct rd payload =
+                rd_sub(rd, length - 4 < rd_left(rd) ? length - 4 : rd_left(rd));
+            return decode_ip(frame, &payload, cut);
+        }
+        rd_skip(rd, ((length + 3) & ~(size_t)3) - 4);
+    }
+    return rd->bad ? DECODED_BAD : DECODED_OTHER;
 }
 
 static enum decoded decode_sll(struct frame *frame, struct rd *rd, uint32_t cut)
@@ -237,16 +267,17 @@ static enum decoded decode_sll2(struct frame *frame, struct rd *rd, uint32_t cut
     return decode_type(frame, rd, type, cut);
 }
 
-enum decoded decode_frame(struct frame *frame, const struct packet *packet)
+static enum decoded decode_link(struct frame *frame, const struct packet *packet)
 {
     struct rd rd;
     uint32_t cut = packet->len > packet->caplen ? packet->len - packet->caplen : 0;
-    *frame = (struct frame){.iface = packet->iface};
     rd_init(&rd, packet->data, packet->caplen);
     switch ((enum linktype)packet->linktype) {
     case LINK_ETHERNET:
         rd_skip(&rd, 12);
         return decode_type(frame, &rd, rd_be16(&rd), cut);
+    case LINK_NFLOG:
+        return decode_nflog(frame, &rd, cut);
     case LINK_LINUX_SLL:
         return decode_sll(frame, &rd, cut);
     case LINK_LINUX_SLL2:
@@ -272,6 +303,47 @@ enum decoded decode_frame(struct frame *frame, const struct packet *packet)
     return DECODED_OTHER;
 }
 
+/* Once into a tunnel; what does not lead to IP leaves the frame as it is. */
+static enum decoded enter(struct frame *frame, bool *entered)
+{
+    struct frame inside = {
+        .iface = frame->iface, .vlan = frame->vlan, .outgoing = frame->outgoing};
+    struct inner inner;
+    struct rd rd;
+    uint32_t cut = frame->upper_wire - frame->upper_len;
+    enum decoded what = DECODED_OTHER;
+    tunnel_find(&inner, &rd, frame);
+    if (inner.name && inner.is_link) {
+        rd_skip(&rd, 12);
+        what = decode_type(&inside, &rd, rd_be16(&rd), cut);
+    } else if (inner.name) {
+        what = inner.type ? decode_type(&inside, &rd, inner.type, cut)
+                          : decode_ip(&inside, &rd, cut);
+    }
+    *entered = what == DECODED_IP || what == DECODED_FRAGMENT;
+    if (!*entered)
+        return DECODED_IP;
+    inside.tunnel = inner.name;
+    *frame = inside;
+    return what;
+}
+
+enum decoded decode_inside(struct frame *frame)
+{
+    enum decoded what = DECODED_IP;
+    bool entered = true;
+    for (int i = 0; i < TUNNELS_MAX && entered && what == DECODED_IP; i++)
+        what = enter(frame, &entered);
+    return what;
+}
+
+enum decoded decode_frame(struct frame *frame, const struct packet *packet)
+{
+    *frame = (struct frame){.iface = packet->iface};
+    enum decoded what = decode_link(frame, packet);
+    return what == DECODED_IP ? decode_inside(frame) : what;
+}
+
 bool decode_knows(uint16_t linktype)
 {
     switch ((enum linktype)linktype) {
@@ -287,6 +359,7 @@ bool decode_knows(uint16_t linktype)
     case LINK_LINUX_SLL:
     case LINK_IPV4:
     case LINK_IPV6:
+    case LINK_NFLOG:
     case LINK_LINUX_SLL2:
         return true;
     }

@@ -22,6 +22,7 @@ enum linktype {
     LINK_LINUX_SLL = 113,
     LINK_IPV4 = 228,
     LINK_IPV6 = 229,
+    LINK_NFLOG = 239,
     LINK_LINUX_SLL2 = 276,
 };
 
@@ -38,6 +39,7 @@ struct frame {
     struct endpoint src, dst;
     uint32_t iface;      /* of the link header where that has one, else the packet's */
     uint32_t vlan;       /* outermost id, 0: none */
+    const char *tunnel;  /* the innermost it came in, a constant; NULL: none */
     bool outgoing;       /* the link header says that this host sent it */
     uint8_t protocol;    /* IPPROTO_ */
 
@@ -60,7 +62,10 @@ struct frame {
     uint16_t icmp_id;        /* of an echo, else 0 */
 };
 
+/* Goes into tunnels as far as they lead to IP. */
 enum decoded decode_frame(struct frame *frame, const struct packet *packet);
+/* The same from frame->upper on, where that was put together from fragments. */
+enum decoded decode_inside(struct frame *frame);
 /* The transport header in frame->upper: 0, -ENOTSUP another protocol, -EBADMSG cut or malformed. */
 int decode_transport(struct frame *frame);
 /* The same number for both directions of all traffic between two addresses, fragments too; 0 for

@@ -213,6 +213,7 @@ static struct flow *open_flow(struct shard *shard, const struct flow_key *key,
                      ? options->iface_name(options->context, frame->iface)
                      : "",
         .vlan = frame->vlan,
+        .tunnel = frame->tunnel,
         .outgoing = frame->outgoing,
     };
     shard->counters->flows++;

@@ -28,6 +28,7 @@ struct stream {
     struct endpoint ends[2];    /* [DIR_FORWARD] sends in that direction */
     const char *iface;          /* name of the interface, "" unknown; lives as long as the engine */
     uint32_t vlan;              /* outermost id, 0: none */
+    const char *tunnel;         /* "vxlan", "gre", … a constant; NULL: none */
     bool outgoing;              /* the first packet left this host */
 };
 

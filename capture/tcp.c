@@ -80,7 +80,7 @@ bool tcp_is_new(const struct tcp *tcp, const struct frame *frame, enum direction
     if (half->has_next || tcp_is_closed(tcp))
         return true;
     /* Both sides open at once; else it comes from nowhere. */
-    return !(other->has_syn && other->next == other->first);
+    return !other->has_syn;
 }
 
 static void lose(struct tcp_env *env, void *context, enum direction dir,
