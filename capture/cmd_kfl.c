@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "capture/gather.h"
+#include "capture/har.h"
 #include "capture/replay.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
@@ -21,7 +23,7 @@ enum { EXIT_MATCHED = 0, EXIT_NONE = 1, EXIT_ERROR = 2 };
 
 #define LINE_MAX_BYTES (256u << 20)
 
-enum output { OUTPUT_JSON, OUTPUT_COUNT };
+enum output { OUTPUT_JSON, OUTPUT_PCAP, OUTPUT_HAR, OUTPUT_COUNT };
 enum task { TASK_MATCH, TASK_CHECK, TASK_EXPLAIN, TASK_PATH };
 
 struct app {
@@ -32,13 +34,16 @@ struct app {
     struct kfl_run *run;
     struct arena arena; /* one document */
     struct buf out;
-    const char *file; /* being read */
+    const char *file;      /* being read */
+    struct gather *gather; /* -o pcap */
     int64_t matched, limit;
+    unsigned long long har_count;
     bool failed, stopped;
 };
 
 static const char usage[] =
-    "usage: kfl [-n | --explain | --path] [-o json|count] [--names FILE] STATEMENT "
+    "usage: kfl [-n | --explain | --path] [-o json|pcap|har|count] [--names FILE] "
+    "STATEMENT "
     "[FILE...]\n"
     "\n"
     "Prints the entries of captures (pcap, pcapng) and the lines of JSON Lines files "
@@ -48,6 +53,8 @@ static const char usage[] =
     "  --explain     show how the statement groups and what it does\n"
     "  --path        show the statement as a name below /query\n"
     "  -o json       matching entries as JSON Lines (the default)\n"
+    "  -o pcap       the whole streams they came from, as one capture\n"
+    "  -o har        those of HTTP as an HTTP Archive\n"
     "  -o count      their number\n"
     "  --names FILE  names of addresses: hosts(5) lines or YAML\n"
     "  --            what follows is no option\n"
@@ -72,12 +79,16 @@ static void count_match(struct app *app)
     app->matched++;
     if (app->limit && app->matched >= app->limit)
         app->stopped = true;
-    if (app->output == OUTPUT_JSON)
-        put_out(app);
-    buf_clear(&app->out);
+    put_out(app);
 }
 
 /* ---- JSON Lines ---- */
+
+static void put_har(struct app *app, const struct doc_value *doc)
+{
+    if (har_entry(&app->out, doc, app->har_count) == 1)
+        app->har_count++;
+}
 
 /* A line goes out as it came in, unless redact() changed it. */
 static void judge_line(struct app *app, const struct doc_value *doc, const char *line,
@@ -96,6 +107,8 @@ static void judge_line(struct app *app, const struct doc_value *doc, const char 
         else
             doc_write(&app->out, emit);
         buf_addch(&app->out, '\n');
+    } else if (app->output == OUTPUT_HAR) {
+        put_har(app, emit);
     }
     count_match(app);
 }
@@ -153,15 +166,82 @@ static int on_entry(void *context, const struct entry *entry)
     if (rc > 0) {
         if (app->output == OUTPUT_JSON)
             write_entry(app, emit);
+        else if (app->output == OUTPUT_HAR)
+            put_har(app, emit);
+        else if (app->output == OUTPUT_PCAP)
+            gather_choose(app->gather, entry->stream->number);
         count_match(app);
     }
     return app->stopped;
 }
 
+/* Where only the answer counts, what the statement does not ask for is not taken apart.
+ */
+static unsigned wants_of(const struct app *app)
+{
+    static const struct {
+        const char *path;
+        enum want want;
+    } uses[] = {
+        {"request.headers", WANT_HEADERS},
+        {"response.headers", WANT_HEADERS},
+        {"request.body", WANT_BODY},
+        {"response.body", WANT_BODY},
+        {"request.postData", WANT_BODY},
+        {"response.content", WANT_BODY},
+        {"request.truncated", WANT_BODY},
+        {"response.truncated", WANT_BODY},
+        {"request.path", WANT_PARAMS},
+        {"request.pathSegments", WANT_PARAMS},
+        {"request.queryString", WANT_PARAMS},
+        {"request.cookies", WANT_PARAMS},
+        {"response.cookies", WANT_PARAMS},
+        {"request.postData", WANT_PARAMS},
+        {"response.answers", WANT_RECORDS},
+        {"response.authorities", WANT_RECORDS},
+        {"response.additionals", WANT_RECORDS},
+    };
+    unsigned wants = 0;
+    if (app->output == OUTPUT_JSON || app->output == OUTPUT_HAR)
+        return WANT_ALL;
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+        if (kfl_uses(app->kfl, uses[i].path))
+            wants |= (unsigned)uses[i].want;
+    }
+    return wants;
+}
+
+static void on_packet(void *context, struct packet *packet, const struct stream *stream)
+{
+    struct app *app = context;
+    if (kfl_is_everything(app->kfl) || gather_chosen(app->gather, stream->number))
+        gather_add(app->gather, packet);
+}
+
+static int ignore_entry(void *context, const struct entry *entry)
+{
+    (void)context;
+    (void)entry;
+    return 0;
+}
+
+/* Which streams match is known only at their end, so their packets are a second
+ * reading's. */
+static void gather_packets(struct app *app, FILE *in)
+{
+    struct err err = {0};
+    struct replay_options options = {
+        .entry = ignore_entry, .packet = on_packet, .context = app};
+    rewind(in);
+    if (replay_stream(in, &options, &err) < 0)
+        complain(app, err.msg);
+    gather_next_capture(app->gather);
+}
+
 static void read_capture(struct app *app, FILE *in)
 {
     struct err err = {0};
-    struct replay_options options = {.wants = WANT_ALL,
+    struct replay_options options = {.wants = wants_of(app),
                                      .names_file = app->names_file,
                                      .entry = on_entry,
                                      .context = app};
@@ -170,6 +250,27 @@ static void read_capture(struct app *app, FILE *in)
         complain(app, err.msg[0] ? err.msg : strerror(-rc));
     else if (rc > 0)
         fprintf(stderr, "kfl: %s: warning: %s\n", app->file, err.msg);
+    if (rc >= 0 && app->output == OUTPUT_PCAP)
+        gather_packets(app, in);
+}
+
+/* A capture that comes through a pipe, on disk, where it can be read twice. NULL: told.
+ */
+static FILE *spool(struct app *app, FILE *in)
+{
+    char bytes[1 << 14];
+    size_t len;
+    FILE *copy = tmpfile();
+    while (copy && (len = fread(bytes, 1, sizeof(bytes), in)) > 0) {
+        if (fwrite(bytes, 1, len, copy) != len)
+            break;
+    }
+    if (copy && !ferror(in) && !ferror(copy) && fseek(copy, 0, SEEK_SET) == 0)
+        return copy;
+    complain(app, strerror(errno));
+    if (copy)
+        fclose(copy);
+    return NULL;
 }
 
 /* ---- inputs ---- */
@@ -186,10 +287,20 @@ static void read_input(struct app *app, FILE *in)
     bool capture = replay_is_capture(head, len);
     while (len)
         ungetc(head[--len], in);
-    if (capture)
+    bool twice = app->output == OUTPUT_PCAP;
+    if (capture && twice && fseek(in, 0, SEEK_SET) < 0) {
+        FILE *copy = spool(app, in);
+        if (copy) {
+            read_capture(app, copy);
+            fclose(copy);
+        }
+    } else if (capture) {
         read_capture(app, in);
-    else
+    } else if (twice) {
+        complain(app, "packets can only come from a capture");
+    } else {
         read_lines(app, in);
+    }
 }
 
 static void read_file(struct app *app, const char *name)
@@ -234,6 +345,12 @@ static int compile(struct app *app)
     struct kfl_env env = {.now_ms = clock_system()->now(clock_system()) / NS_PER_MS};
     if (kfl_compile(&app->kfl, app->statement, strlen(app->statement), &env, &err) < 0)
         return show_error(app, "", &err);
+    if (app->output == OUTPUT_PCAP && kfl_redacts(app->kfl)) {
+        fputs("kfl: packets cannot be redacted: -o pcap and redact() exclude each "
+              "other\n",
+              stderr);
+        return EXIT_ERROR;
+    }
     if (kfl_warning(app->kfl))
         show_error(app, "warning: ", kfl_warning(app->kfl));
     return 0;
@@ -246,17 +363,44 @@ static int explain(struct app *app)
     return 0;
 }
 
+static void begin_output(struct app *app)
+{
+    if (app->output == OUTPUT_PCAP)
+        app->gather = gather_new();
+    if (app->output == OUTPUT_HAR)
+        har_begin(&app->out);
+}
+
+static void end_output(struct app *app)
+{
+    uint64_t left_out = 0;
+    if (app->output == OUTPUT_COUNT)
+        printf("%lld\n", (long long)app->matched);
+    if (app->output == OUTPUT_HAR)
+        har_end(&app->out);
+    put_out(app);
+    if (app->output == OUTPUT_PCAP)
+        gather_write(app->gather, stdout, &left_out);
+    if (left_out > 0)
+        fprintf(stderr,
+                "kfl: warning: %llu packets left out: their link type does not fit "
+                "with the "
+                "others\n",
+                (unsigned long long)left_out);
+    gather_free(app->gather);
+}
+
 static int match_files(struct app *app, char **files)
 {
     app->run = kfl_run_new();
+    begin_output(app);
     app->limit = kfl_limit(app->kfl);
     arena_init(&app->arena, LINE_MAX_BYTES * (size_t)8);
     if (!*files)
         read_file(app, "-");
     for (; *files && !app->stopped; files++)
         read_file(app, *files);
-    if (app->output == OUTPUT_COUNT)
-        printf("%lld\n", (long long)app->matched);
+    end_output(app);
     if (fflush(stdout) != 0) {
         fprintf(stderr, "kfl: standard output: %s\n", strerror(errno));
         app->failed = true;
@@ -268,15 +412,18 @@ static int match_files(struct app *app, char **files)
 
 static int parse_output(struct app *app, const char *name)
 {
-    static const char *const names[] = {
-        [OUTPUT_JSON] = "json", [OUTPUT_COUNT] = "count"};
+    static const char *const names[] = {[OUTPUT_JSON] = "json",
+                                        [OUTPUT_PCAP] = "pcap",
+                                        [OUTPUT_HAR] = "har",
+                                        [OUTPUT_COUNT] = "count"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (!strcmp(name, names[i])) {
             app->output = (enum output)i;
             return 0;
         }
     }
-    fprintf(stderr, "kfl: unknown output `%s` (expected json or count)\n", name);
+    fprintf(stderr, "kfl: unknown output `%s` (expected json, pcap, har or count)\n",
+            name);
     return EXIT_ERROR;
 }
 

@@ -226,7 +226,7 @@ static void build(struct entry *entry, struct sink *sink, const struct exchange 
                 x->response ? (int64_t)x->response->bytes : 0);
     struct doc_value *capture = doc_put_object(arena, root, "capture");
     doc_put_str(arena, capture, "iface", stream->iface ? stream->iface : "");
-    doc_put_str(arena, capture, "tunnel", "");
+    doc_put_str(arena, capture, "tunnel", stream->tunnel ? stream->tunnel : "");
     doc_put_int(arena, capture, "vlan", stream->vlan);
     put_error(arena, root, error, msg);
     put_entry_file(arena, root, stream, x->index);
