@@ -46,6 +46,9 @@ int sched_start(struct sched *sched, struct err *err);
 /* Does what is due at clock->now(); returns when to be called next. For tests; sched_start's thread
  * does the same. */
 int64_t sched_run_due(struct sched *sched);
+/* Ends the thread; from here on nothing begins or ends. To be called before the recorder is closed,
+ * whose last callbacks may come until sched_close(). */
+void sched_stop(struct sched *sched);
 /* Recordings in progress stay open on disk and resume at the next start. */
 void sched_close(struct sched *sched);
 
@@ -64,7 +67,8 @@ bool sched_owns(struct sched *sched, const char *recording);
 /* Judges a text as a complete document: 0 it is a good spec, 1 it holds no key (no spec), -EINVAL
  * with line and column. Changes nothing. */
 int sched_spec_check(struct sched *sched, const char *name, const char *text, size_t len, struct err *err);
-/* The same, and the spec takes effect. A refusal is kept as the job's `error` in status. */
+/* The same, and the spec takes effect. A refusal is kept as the job's `error` in status and told to
+ * refused(). -ENOENT: no such job. */
 int sched_spec_set(struct sched *sched, const char *name, const char *text, size_t len, struct err *err);
 /* Files of the job's folder as text, appended to `out`; -ENOENT without such a job. */
 int sched_job_spec(struct sched *sched, const char *name, struct buf *out);       /* in force, else the template */
