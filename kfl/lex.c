@@ -181,13 +181,14 @@ static uint32_t escape(const char *text, uint32_t left, char out[4], uint32_t *o
     return size;
 }
 
-/* The first byte that is no part of valid UTF-8, or `len`. */
+/* The first byte that is no part of valid UTF-8, or a zero, which no path or line can
+ * hold; or `len`. */
 static uint32_t utf8_until(const char *text, uint32_t len)
 {
     uint32_t at = 0;
     while (at < len) {
         uint32_t c, size = (uint32_t)text_utf8_next(text + at, len - at, &c);
-        if (size == 1 && (unsigned char)text[at] >= 0x80)
+        if ((size == 1 && (unsigned char)text[at] >= 0x80) || !text[at])
             return at;
         at += size;
     }
@@ -244,7 +245,7 @@ static uint32_t string_fault(const char *text, uint32_t len, bool open,
             return open && escape_may_grow(text + at, len - at) ? all : at;
         at += size;
     }
-    *why = "bad literal (expected UTF-8)";
+    *why = "bad literal (expected UTF-8 without zero bytes)";
     return utf8 < len ? utf8 : all;
 }
 
@@ -261,7 +262,8 @@ static struct token lex_literal(struct lex *lex, uint32_t start, uint32_t quote,
     if (!is_regex)
         fault = string_fault(text + quote + 1, len, open, &why);
     else if (!open)
-        fault = utf8_until(text + quote + 1, len), why = "bad regex (expected UTF-8)";
+        fault = utf8_until(text + quote + 1, len),
+        why = "bad regex (expected UTF-8 without zero bytes)";
     lex->pos = open ? lex->len : at + 1;
     if (open)
         return (struct token){.kind = TOKEN_OPEN,

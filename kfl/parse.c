@@ -437,8 +437,11 @@ static int negate(struct node **out, struct parser *parser, const struct token *
         inner->literal->value.type <= DOC_DOUBLE) {
         struct literal *literal = inner->literal;
         literal->value = value_negate(&literal->value);
-        literal->source_len += (uint32_t)(literal->source - (parser->text + sign->at));
-        literal->source = parser->text + sign->at;
+        if (literal->source) { /* a time has none */
+            literal->source_len +=
+                (uint32_t)(literal->source - (parser->text + sign->at));
+            literal->source = parser->text + sign->at;
+        }
         inner->at = sign->at;
         *out = inner;
         return 0;

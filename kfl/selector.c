@@ -199,13 +199,17 @@ int selector_parse(struct node **out, struct parser *parser, const struct token 
 
 /* ---- redact("path") ---- */
 
-/* Another parser over the text of the argument. Its errors are told at the argument's
+/* Another parser over the text of the argument: its errors are told at the argument's
  * place. */
-static void redact_fault(struct parser *outer, const struct token *token,
-                         const struct parser *inner, const char *expected)
+static int redact_fault(struct parser *outer, const struct token *token,
+                        const struct parser *inner, int rc)
 {
     uint32_t at = lex_literal_at(outer->text, token, inner->token.at);
-    parse_fail(outer, -EINVAL, at, "bad literal: no path (expected %s)", expected);
+    if (rc == -E2BIG)
+        return parse_fail(outer, rc, at, "%s", inner->build->err->msg);
+    return parse_fail(
+        outer, -EINVAL, at,
+        "bad literal: no path (expected a path as response.headers[\"Name\"])");
 }
 
 /* ['name']: quotes of the other kind, as they need no escape inside a string. */
@@ -282,10 +286,8 @@ int parse_redact_path(struct path **out, struct parser *parser,
                  : redact_name(&inner, &steps);
     while (rc == 0 && inner.token.kind != TOKEN_END)
         rc = redact_step(&inner, &steps);
-    if (rc < 0) {
-        redact_fault(parser, token, &inner, "a path as response.headers[\"Name\"]");
-        return rc;
-    }
+    if (rc < 0)
+        return redact_fault(parser, token, &inner, rc);
     *out = path_new(parser->build->arena, steps.items, steps.count);
     return 0;
 }

@@ -29,6 +29,7 @@ static void chains_group_to_the_left(void **state)
     assert_groups("a == 1 and b", "((a == 1) and b)");
     assert_groups("!a and -b == -1", "(!a and (-b == -1))");
     assert_groups("(a)", "(a)");
+    assert_groups("-now() < - 5", "(-1703018670360 < - 5)");
     assert_groups("1 > 2 >= 3 < 4 <= 5", "((((1 > 2) >= 3) < 4) <= 5)");
 }
 
