@@ -150,8 +150,14 @@ static void write_program(struct buf *out, const struct kfl *kfl)
 /* ---- what is skipped ---- */
 
 static const char *const protocols[] = {
-    "HTTP", "HTTP/2", "gRPC",   "GQL",    "DNS", "MDNS", "LLMNR", "REDIS", "KAFKA",
-    "AMQP", "WS",     "ICMPv4", "ICMPv6", "TCP", "UDP",  "SCTP",  "TLSX"};
+#define MACRO(word, text)
+#define PROTOCOL(word, abbr) abbr,
+#define ABBR(abbr)           abbr,
+#include "kfl/macros.def"
+#undef ABBR
+#undef PROTOCOL
+#undef MACRO
+};
 
 static void write_sources(struct buf *out, const struct kfl *kfl)
 {

@@ -1,13 +1,13 @@
 #include "kfl/redact.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kfl/ast.h"
 #include "kfl/base/err.h"
 #include "kfl/base/text.h"
 #include "kfl/decode.h"
+#include "kfl/mark.h"
 #include "kfl/run.h"
 #include "kfl/xml.h"
 
@@ -18,16 +18,8 @@ struct redaction {
     struct kfl_run *run;
     const struct step *inner; /* the first that decodes, and what follows */
     uint32_t inner_count;
-    struct xml_mark *marks; /* of XML: where values are, */
-    struct edit *edits;     /* and what becomes of them */
+    struct marks *marks; /* where the tree's values are in its text, or NULL */
     bool changed;
-};
-
-struct edit {
-    struct edit *next;
-    const struct xml_mark *mark;
-    const char *text;
-    size_t len;
 };
 
 static int no_room(const struct kfl_run *run)
@@ -42,16 +34,8 @@ static int redact_below(struct redaction *redaction, const struct doc_value *roo
 static int set_text(struct redaction *redaction, const struct doc_value *value,
                     const char *text, size_t len)
 {
-    struct arena *arena = &redaction->run->arena;
-    for (const struct xml_mark *mark = redaction->marks; mark; mark = mark->next) {
-        if (mark->value != value)
-            continue;
-        struct edit *edit = arena_alloc(arena, sizeof(*edit));
-        if (!edit)
-            return no_room(redaction->run);
-        *edit = (struct edit){redaction->edits, mark, text, len};
-        redaction->edits = edit;
-    }
+    if (redaction->marks)
+        marks_edit(redaction->marks, value, text, len);
     *(struct doc_value *)(uintptr_t)value =
         (struct doc_value){.type = DOC_STRING, .len = (uint32_t)len, .text = text};
     redaction->changed = true;
@@ -73,121 +57,90 @@ static int write_back(struct redaction *outer, const struct doc_value *value,
     return rc;
 }
 
-/* ---- JSON ---- */
+/* ---- texts of either kind ---- */
 
-static int redact_json(struct redaction *outer, const struct doc_value *value,
+static void put_json(struct buf *out, const struct mark *mark)
+{
+    text_json(out, mark->text, mark->text_len);
+}
+
+static void put_escaped(struct buf *out, char c)
+{
+    switch (c) {
+    case '<':
+        buf_addstr(out, "&lt;");
+        break;
+    case '&':
+        buf_addstr(out, "&amp;");
+        break;
+    case '"':
+        buf_addstr(out, "&quot;");
+        break;
+    case '\'':
+        buf_addstr(out, "&apos;");
+        break;
+    default:
+        buf_addch(out, c);
+    }
+}
+
+static void put_xml(struct buf *out, const struct mark *mark)
+{
+    if (mark->rest)
+        return;
+    if (mark->name)
+        buf_addch(out, '>');
+    for (size_t i = 0; i < mark->text_len; i++)
+        put_escaped(out, mark->text[i]);
+    if (mark->name)
+        buf_addf(out, "</%s>", mark->name);
+}
+
+static int parse(struct doc_value *tree, struct redaction *redaction, const char *text,
+                 size_t len, bool xml)
+{
+    struct arena *arena = &redaction->run->arena;
+    int rc = xml ? xml_parse(tree, arena, text, len, redaction->marks)
+                 : doc_parse(tree, arena, text, len, NULL);
+    if (rc == 0 && !xml && !json_mark(redaction->marks, tree, text, len))
+        redaction->marks = NULL;
+    if (rc == 0 && redaction->marks)
+        marks_finish(redaction->marks);
+    return rc;
+}
+
+/* What cannot be edited in its place is written anew. */
+static int write_edited(struct redaction *outer, struct redaction *redaction,
+                        const struct doc_value *value, const struct doc_value *tree,
+                        const char *text, size_t len, bool xml, bool base64)
+{
+    struct buf buf = {.limit = RUN_TEXT};
+    if (redaction->marks)
+        marks_apply(&buf, redaction->marks, text, len, xml ? put_xml : put_json);
+    else
+        doc_write(&buf, tree);
+    int rc = write_back(outer, value, &buf, base64);
+    buf_fini(&buf);
+    return rc;
+}
+
+/* 0: it is no such text; 1: it was, edited or not. */
+static int redact_text(struct redaction *outer, const struct doc_value *value,
                        const char *text, size_t len, bool base64)
 {
-    struct redaction redaction = {.run = outer->run};
-    struct arena *arena = &outer->run->arena;
-    struct err ignored;
+    struct marks marks = {.arena = &outer->run->arena};
+    struct redaction redaction = {.run = outer->run, .marks = &marks};
     struct doc_value tree;
-    int rc = doc_parse(&tree, arena, text, len, &ignored);
+    bool xml = outer->inner->kind == STEP_XML;
+    int rc = parse(&tree, &redaction, text, len, xml);
     if (rc == -EINVAL)
         return 0;
-    if (rc < 0)
+    if (rc < 0 || marks.arena->failed)
         return no_room(outer->run);
     rc = redact_below(&redaction, &tree, outer->inner + 1, outer->inner_count - 1);
     if (rc < 0 || !redaction.changed)
         return rc;
-    struct buf buf = {.limit = RUN_TEXT};
-    rc = doc_write(&buf, &tree) < 0 ? no_room(outer->run)
-                                    : write_back(outer, value, &buf, base64);
-    buf_fini(&buf);
-    return rc < 0 ? rc : 1;
-}
-
-/* ---- XML ---- */
-
-static int by_place(const void *a, const void *b)
-{
-    const struct xml_mark *left = (*(struct edit *const *)a)->mark;
-    const struct xml_mark *right = (*(struct edit *const *)b)->mark;
-    if (left->from != right->from)
-        return left->from < right->from ? -1 : 1;
-    return (left->to < right->to) - (left->to > right->to); /* the wider first */
-}
-
-static void add_escaped(struct buf *buf, const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        switch (text[i]) {
-        case '<':
-            buf_addstr(buf, "&lt;");
-            break;
-        case '&':
-            buf_addstr(buf, "&amp;");
-            break;
-        case '"':
-            buf_addstr(buf, "&quot;");
-            break;
-        case '\'':
-            buf_addstr(buf, "&apos;");
-            break;
-        default:
-            buf_addch(buf, text[i]);
-        }
-    }
-}
-
-static void add_edit(struct buf *buf, const struct edit *edit)
-{
-    if (edit->mark->rest)
-        return;
-    if (edit->mark->name)
-        buf_addch(buf, '>');
-    add_escaped(buf, edit->text, edit->len);
-    if (edit->mark->name)
-        buf_addf(buf, "</%s>", edit->mark->name);
-}
-
-/* The text with the edits; those inside of another edit are gone with it. */
-static int apply_edits(struct buf *buf, const struct redaction *redaction,
-                       const char *text, size_t len)
-{
-    size_t count = 0, at = 0;
-    for (const struct edit *edit = redaction->edits; edit; edit = edit->next)
-        count++;
-    const struct edit **sorted =
-        arena_alloc(&redaction->run->arena, (count + 1) * sizeof(*sorted));
-    if (!sorted)
-        return no_room(redaction->run);
-    count = 0;
-    for (const struct edit *edit = redaction->edits; edit; edit = edit->next)
-        sorted[count++] = edit;
-    qsort(sorted, count, sizeof(*sorted), by_place);
-    for (size_t i = 0; i < count; i++) {
-        const struct xml_mark *mark = sorted[i]->mark;
-        if (mark->from < at || (i && mark->to == sorted[i - 1]->mark->to &&
-                                mark->from == sorted[i - 1]->mark->from))
-            continue;
-        buf_add(buf, text + at, mark->from - at);
-        add_edit(buf, sorted[i]);
-        at = mark->to;
-    }
-    buf_add(buf, text + at, len - at);
-    return 0;
-}
-
-static int redact_xml(struct redaction *outer, const struct doc_value *value,
-                      const char *text, size_t len, bool base64)
-{
-    struct redaction redaction = {.run = outer->run};
-    struct doc_value tree;
-    int rc = xml_parse(&tree, &outer->run->arena, text, len, &redaction.marks);
-    if (rc == -EINVAL)
-        return 0;
-    if (rc < 0)
-        return no_room(outer->run);
-    rc = redact_below(&redaction, &tree, outer->inner + 1, outer->inner_count - 1);
-    if (rc < 0 || !redaction.changed)
-        return rc;
-    struct buf buf = {.limit = RUN_TEXT};
-    rc = apply_edits(&buf, &redaction, text, len);
-    if (rc == 0)
-        rc = write_back(outer, value, &buf, base64);
-    buf_fini(&buf);
-    return rc < 0 ? rc : 1;
+    return write_edited(outer, &redaction, value, &tree, text, len, xml, base64);
 }
 
 /* ---- walking ---- */
@@ -195,15 +148,13 @@ static int redact_xml(struct redaction *outer, const struct doc_value *value,
 static int redact_inside(struct redaction *redaction, const struct doc_value *value)
 {
     bool xml = redaction->inner->kind == STEP_XML;
-    int (*redact)(struct redaction *, const struct doc_value *, const char *, size_t,
-                  bool) = xml ? redact_xml : redact_json;
     if (value->type != DOC_STRING)
         return xml ? 1
                    : redact_below(redaction, value, redaction->inner + 1,
                                   redaction->inner_count - 1);
     int rc = 0;
     if (!xml || decode_is_xml(value->text, value->len))
-        rc = redact(redaction, value, value->text, value->len, false);
+        rc = redact_text(redaction, value, value->text, value->len, false);
     if (rc)
         return rc;
     size_t len;
@@ -211,7 +162,7 @@ static int redact_inside(struct redaction *redaction, const struct doc_value *va
     if (bytes)
         bytes = text_utf8(&redaction->run->arena, bytes, &len);
     if (bytes)
-        return redact(redaction, value, bytes, len, true);
+        return redact_text(redaction, value, bytes, len, true);
     return redaction->run->arena.failed ? no_room(redaction->run) : 1;
 }
 
@@ -236,7 +187,6 @@ static int redact_below(struct redaction *redaction, const struct doc_value *roo
     level.inner_count = count - plain;
     int rc = path_walk(level.run, root, steps, plain, on_hit, &level);
     redaction->changed = level.changed;
-    redaction->edits = level.edits;
     return rc < 0 ? rc : 1;
 }
 

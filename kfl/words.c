@@ -10,8 +10,12 @@
 static const struct macro {
     const char *word, *text;
 } macros[] = {
-#define MACRO(word, text) {word, text},
+#define MACRO(word, text)    {word, text},
+#define PROTOCOL(word, abbr) MACRO(word, "protocol.abbr == \"" abbr "\"")
+#define ABBR(abbr)
 #include "kfl/macros.def"
+#undef ABBR
+#undef PROTOCOL
 #undef MACRO
 };
 

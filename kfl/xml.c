@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "kfl/mark.h"
+
 #define CHILD_LOOKUPS_MAX                                                              \
     20000000 /* of children by name, as names are looked up one by one */
 
@@ -246,50 +248,43 @@ static void convert(struct arena *arena, struct doc_value *value,
 
 /* ---- where values are ---- */
 
-static struct xml_mark *add_mark(struct arena *arena, struct xml_mark **marks,
-                                 const struct doc_value *value, size_t from, size_t to)
+static void mark_element(struct marks *marks, const struct doc_value *value,
+                         const struct element *element)
 {
-    struct xml_mark *mark = arena_zalloc(arena, sizeof(*mark));
-    if (!mark)
-        return NULL;
-    *mark = (struct xml_mark){.next = *marks, .value = value, .from = from, .to = to};
-    *marks = mark;
-    return mark;
-}
-
-static void mark_element(struct arena *arena, struct xml_mark **marks,
-                         const struct doc_value *value, const struct element *element)
-{
-    struct xml_mark *mark = add_mark(arena, marks, value, element->from, element->to);
+    struct mark *mark = marks_add(marks, value, element->from, element->to);
     if (mark && element->closed_tag)
         mark->name = element->name;
 }
 
-static void mark_below(struct arena *arena, struct xml_mark **marks,
-                       const struct doc_value *value, const struct element *element)
+static void mark_text(struct marks *marks, const struct doc_value *value,
+                      const struct element *element)
 {
-    mark_element(arena, marks, value, element);
+    for (const struct piece *piece = element->pieces; piece; piece = piece->next) {
+        struct mark *mark = marks_add(marks, value, piece->from, piece->to);
+        if (mark)
+            mark->rest = piece != element->pieces;
+    }
+}
+
+static void mark_below(struct marks *marks, const struct doc_value *value,
+                       const struct element *element)
+{
+    mark_element(marks, value, element);
     if (value->type != DOC_OBJECT)
         return;
     for (const struct attribute *a = element->attributes; a; a = a->next)
-        add_mark(arena, marks, doc_get(value, a->name), a->from, a->to);
+        marks_add(marks, doc_get(value, a->name), a->from, a->to);
     for (const struct element *child = element->children; child; child = child->next) {
         const struct doc_value *place = doc_get(value, child->name);
         if (child->same->same_count > 1) {
-            mark_element(arena, marks, place, child);
+            mark_element(marks, place, child);
             place = &place->list->members[child->place].value;
         }
-        mark_below(arena, marks, place, child);
+        mark_below(marks, place, child);
     }
     const struct doc_value *beside = doc_get(value, "#text");
-    bool rest = false;
-    for (const struct piece *piece = element->pieces; beside && piece;
-         piece = piece->next) {
-        struct xml_mark *mark = add_mark(arena, marks, beside, piece->from, piece->to);
-        if (mark)
-            mark->rest = rest;
-        rest = true;
-    }
+    if (beside)
+        mark_text(marks, beside, element);
 }
 
 static int read_all(struct builder *builder, size_t len)
@@ -304,7 +299,7 @@ static int read_all(struct builder *builder, size_t len)
 }
 
 int xml_parse(struct doc_value *out, struct arena *arena, const char *text, size_t len,
-              struct xml_mark **marks)
+              struct marks *marks)
 {
     struct builder builder = {.arena = arena, .text = text};
     if (len > INT_MAX)
@@ -322,6 +317,6 @@ int xml_parse(struct doc_value *out, struct arena *arena, const char *text, size
         doc_put(arena, out, builder.root->name, strlen(builder.root->name));
     convert(arena, root, builder.root);
     if (marks && !arena->failed)
-        mark_below(arena, marks, root, builder.root);
+        mark_below(marks, root, builder.root);
     return arena->failed ? -E2BIG : 0;
 }

@@ -100,6 +100,21 @@ static void inside_json(void **state)
     both_forms("b.json()[1]", "[1,2]", "[1," R "]");
     both_forms("b.json().i.json().p", "{\"i\":\"{\\\"p\\\":1}\"}",
                "{\"i\":\"{\\\"p\\\":\\\"[REDACTED]\\\"}\"}");
+    both_forms("b.json().a[1].p",
+               " { \"n\" : 1.50e1, \"a\\u0062\":[ [ ] ,{ \"p\" : [true, {}] , "
+               "\"q\":\"\\\"]\"} ]\n}",
+               " { \"n\" : 1.50e1, \"a\\u0062\":[ [ ] ,{ \"p\" : [true, {}] "
+               ", \"q\":\"\\\"]\"} ]\n}");
+    both_forms("b.json().ab[1].p",
+               " { \"n\" : 1.50e1, \"a\\u0062\":[ [ ] ,{ \"p\" : [true, {}] , "
+               "\"q\":\"\\\"]\"} ]\n}",
+               " { \"n\" : 1.50e1, \"a\\u0062\":[ [ ] ,{ \"p\" : " R
+               " , \"q\":\"\\\"]\"} ]\n}");
+    /* A name that is repeated hides nothing. */
+    both_forms("b.json().p", "{\"p\":[1,2], \"q\":1, \"p\":{\"x\":[]}}",
+               "{\"p\":" R ",\"q\":1}");
+    both_forms("b.json().p.x", "{\"p\":{\"x\":1},\"p\":{\"x\":2}}",
+               "{\"p\":{\"x\":" R "}}");
     both_forms("b.json().nope", "{\"p\": 1}", "{\"p\": 1}");
     both_forms("b.json().p", "no JSON", "no JSON");
 }
