@@ -19,6 +19,7 @@ struct exchange {
     struct message *request, *response;
     const struct protocol *protocol;
     struct name names[2]; /* of the ends, as they were at its start */
+    size_t held;          /* bytes of its finished messages */
     uint32_t index;
     bool alone;
 };
@@ -48,17 +49,12 @@ static void message_free(struct message *message)
     free(message);
 }
 
-static size_t message_held(const struct message *message)
-{
-    return message && message->done ? message->arena.used : 0;
-}
-
 static void exchange_remove(struct sink *sink, struct exchange *x)
 {
     *(x->prev ? &x->prev->next : &sink->first) = x->next;
     *(x->next ? &x->next->prev : &sink->last) = x->prev;
     sink->count--;
-    sink->held -= message_held(x->request) + message_held(x->response);
+    sink->held -= x->held;
     message_free(x->request);
     message_free(x->response);
     free(x);
@@ -335,7 +331,8 @@ static void finish(struct sink *sink, struct message *message)
         sink->env->counters->truncated++;
     message->end_at = sink->at;
     message->done = true;
-    sink->held += message_held(message);
+    message->exchange->held += message->arena.used;
+    sink->held += message->arena.used;
 }
 
 void sink_done(struct sink *sink, struct message *message)

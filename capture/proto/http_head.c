@@ -105,19 +105,31 @@ static bool has_control(const uint8_t *bytes, size_t len)
     return false;
 }
 
+/* What may become a request line: while the line is open only a method as they are
+ * usually written is waited for, since this is asked in the middle of bodies, too. */
+static enum http_start open_line(const uint8_t *bytes, size_t len)
+{
+    size_t i = 0;
+    while (i < len && i <= METHOD_MAX &&
+           ((bytes[i] >= 'A' && bytes[i] <= 'Z') || bytes[i] == '-' || bytes[i] == '_'))
+        i++;
+    if (i == len && i <= METHOD_MAX)
+        return HTTP_MORE;
+    return i > 0 && bytes[i] == ' ' && !has_control(bytes + i, len - i) ? HTTP_MORE
+                                                                        : HTTP_NO;
+}
+
 static enum http_start request_line(const uint8_t *bytes, size_t len)
 {
     bool whole;
     size_t line = line_len(bytes, len, &whole), method = 0;
+    if (!whole)
+        return open_line(bytes, line);
     while (method < line && method <= METHOD_MAX && is_token(bytes[method]))
         method++;
-    if (method == line && !whole && method <= METHOD_MAX)
-        return HTTP_MORE;
     if (method == 0 || method == line || method > METHOD_MAX || bytes[method] != ' ' ||
         has_control(bytes + method, line - method))
         return HTTP_NO;
-    if (!whole)
-        return HTTP_MORE;
     struct http_text version = last_word(bytes, line);
     const uint8_t *target = bytes + method + 1;
     size_t left = line - method - 1;
@@ -126,9 +138,8 @@ static enum http_start request_line(const uint8_t *bytes, size_t len)
     if (!known_method(bytes, method) ||
         (version.len >= 7 && memcmp(version.text, "HTTP/2.", 7) == 0))
         return HTTP_NO;
-    return left > 0 && (*target == '/' || memmem(target, left, "HTTP/", 5))
-               ? HTTP_STRANGE
-               : HTTP_NO;
+    bool http = left > 0 && (*target == '/' || memmem(target, left, "HTTP/", 5));
+    return http ? HTTP_STRANGE : HTTP_NO;
 }
 
 enum http_start http_start(const uint8_t *bytes, size_t len)
