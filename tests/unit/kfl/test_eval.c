@@ -1,6 +1,8 @@
 /* Statements over documents: a statement, a JSON text, the answer. */
 #include "kfl_case.h"
 
+#include <pthread.h>
+
 struct sample {
     const char *kfl, *json;
     int answer;
@@ -435,6 +437,45 @@ static void a_run_serves_many_documents(void **state)
     kfl_run_free(run);
 }
 
+struct shared {
+    const struct kfl *kfl;
+    const struct doc_value *doc;
+};
+
+static void *match_often(void *context)
+{
+    const struct shared *shared = context;
+    struct kfl_run *run = kfl_run_new();
+    intptr_t matches = 0;
+    for (int i = 0; i < 2000; i++)
+        matches += kfl_match(run, shared->kfl, shared->doc, NULL, NULL, NULL);
+    kfl_run_free(run);
+    return (void *)matches;
+}
+
+static void threads_share_a_statement(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"a\":[\"x\",\"yz\"],\"b\":\"{\\\"c\\\":1}\"}";
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    struct arena arena = {0};
+    struct doc_value doc;
+    struct kfl *kfl =
+        case_kfl("a.* == r\"^y.$\" and b.json().c == 1 and redact(\"a\")");
+    assert_int_equal(doc_parse(&doc, &arena, json, strlen(json), NULL), 0);
+    struct shared shared = {kfl, &doc};
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, match_often, &shared), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *matches;
+        assert_int_equal(pthread_join(threads[i], &matches), 0);
+        assert_int_equal((intptr_t)matches, 2000);
+    }
+    kfl_unref(kfl);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +494,7 @@ int main(void)
         cmocka_unit_test(saved_statements_are_words),
         cmocka_unit_test(what_a_statement_says_of_itself),
         cmocka_unit_test(a_run_serves_many_documents),
+        cmocka_unit_test(threads_share_a_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
