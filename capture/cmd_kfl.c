@@ -113,7 +113,8 @@ static void judge_line(struct app *app, const struct doc_value *doc, const char 
     count_match(app);
 }
 
-static void read_line(struct app *app, const char *line, size_t len, uint64_t number)
+/* false: the file is no JSON Lines at all. */
+static bool read_line(struct app *app, const char *line, size_t len, uint64_t number)
 {
     struct doc_value doc;
     struct err err = {0};
@@ -121,15 +122,17 @@ static void read_line(struct app *app, const char *line, size_t len, uint64_t nu
     while (len && strchr("\r\n", line[len - 1]))
         len--;
     if (strspn(line, " \t\r\n") >= len)
-        return;
+        return true;
     arena_reset(&app->arena);
     if (doc_parse(&doc, &app->arena, line, len, &err) < 0) {
-        snprintf(words, sizeof(words), "line %llu: %s", (unsigned long long)number,
-                 err.msg);
+        snprintf(words, sizeof(words), "%s line %llu: %s",
+                 number == 1 ? "neither a capture nor JSON Lines:" : "no JSON in",
+                 (unsigned long long)number, err.msg);
         complain(app, words);
-        return;
+        return number > 1;
     }
     judge_line(app, &doc, line, len);
+    return true;
 }
 
 static void read_lines(struct app *app, FILE *in)
@@ -139,7 +142,8 @@ static void read_lines(struct app *app, FILE *in)
     ssize_t len;
     uint64_t number = 0;
     while (!app->stopped && (len = getline(&line, &cap, in)) > 0)
-        read_line(app, line, (size_t)len, ++number);
+        if (!read_line(app, line, (size_t)len, ++number))
+            break;
     if (ferror(in))
         complain(app, strerror(errno));
     free(line);
