@@ -103,6 +103,7 @@ int replay_stream(FILE *in, const struct replay_options *options, struct err *er
         .context = &replay,
     });
     while (!replay.stopped && (rc = capfile_next(file, &packet, err)) == 1) {
+        packet.number += options->before;
         pass_time(&replay, packet.at);
         shard_packet(replay.shard, store(&replay, &packet));
     }

@@ -12,6 +12,7 @@ struct packet;
 
 struct replay_options {
     unsigned wants;                        /* enum want */
+    uint64_t before;                       /* packets, and so streams, are numbered from before + 1 */
     const char *names_file;                /* NULL: none */
     /* Every entry, as it completes; non-zero ends the replay early. */
     int (*entry)(void *context, const struct entry *entry);
