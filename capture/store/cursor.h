@@ -19,7 +19,10 @@ struct lines_view;
 struct snapshot *snapshot_take(struct iteration *iteration);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
+/* Entries of the iteration up to this snapshot: a position, as `after` below. The first of them may
+ * be gone (live expiry, drop_oldest): those before snapshot_entries_gone(). */
 uint64_t snapshot_entries(const struct snapshot *snapshot);
+uint64_t snapshot_entries_gone(const struct snapshot *snapshot);
 
 /* One committed line. */
 struct line {
@@ -30,7 +33,8 @@ struct line {
     uint32_t index;
     int64_t done_at;
 };
-/* In order of completion, ties by stream. `after` skips that many entries (for .follow). */
+/* In order of completion, ties by stream. `after` is a position: entries committed before it are
+ * left out (for .follow). */
 struct entry_cursor *entry_cursor_open(struct snapshot *snapshot, uint64_t after);
 int entry_cursor_next(struct entry_cursor *cursor, struct line *line);    /* 1, 0 at the end, -errno */
 void entry_cursor_close(struct entry_cursor *cursor);
@@ -47,6 +51,8 @@ struct stream_summary {
 };
 int snapshot_each_stream(struct snapshot *snapshot, int (*each)(void *context, const struct stream_summary *stream),
                          void *context);
+/* One of them: 1 found, 0 not, or a negative errno. */
+int snapshot_stream(struct snapshot *snapshot, uint64_t number, struct stream_summary *stream);
 int snapshot_each_entry(struct snapshot *snapshot, int (*each)(void *context, uint64_t stream, uint32_t index, int64_t done_at),
                         void *context);
 
@@ -56,6 +62,8 @@ int snapshot_each_entry(struct snapshot *snapshot, int (*each)(void *context, ui
 int pcap_view_open(struct pcap_view **out, struct snapshot *const *snapshots, size_t count,
                    const uint64_t *streams, size_t stream_count);
 uint64_t pcap_view_size(const struct pcap_view *view);
+/* Packets that the conversion to LINUX_SLL2 had to leave out. */
+uint64_t pcap_view_left_out(const struct pcap_view *view);
 ssize_t pcap_view_read(struct pcap_view *view, void *out, size_t size, uint64_t offset);
 void pcap_view_close(struct pcap_view *view);
 

@@ -1,0 +1,25 @@
+/* A folder of segments that may move: recordings are renamed, and what is removed goes to trash/ and
+ * is deleted when the last reader has let it go. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct folder;
+struct segment;
+struct store;
+
+/* `path` is below the store. */
+struct folder *folder_new(struct store *store, const char *path);
+struct folder *folder_ref(struct folder *folder);
+void folder_unref(struct folder *folder);
+
+/* openat(2) in it ("." is the folder): a descriptor or a negative errno. */
+int folder_open(struct folder *folder, const char *name, int flags);
+/* The same for a file of a segment, wherever it is by now. */
+int folder_open_segment(struct segment *segment, const char *suffix, int flags);
+/* The recording it belongs to got another name; the caller holds the store's paths for writing. */
+void folder_renamed(struct folder *folder, const char *path);
+/* Moves it to trash/. After that it is deleted with its last reference. */
+int folder_discard(struct folder *folder);
+/* The same for one sealed segment in it. */
+int folder_discard_segment(struct segment *segment);
