@@ -25,7 +25,10 @@ struct path *path_new(struct arena *arena, const struct step *steps, uint32_t co
         memcpy(copy, steps, count * sizeof(*copy));
     path->steps = copy;
     path->count = count;
+    bool in_xml = false;
     for (uint32_t i = 0; i < count; i++) {
+        in_xml = copy[i].kind == STEP_XML || (in_xml && copy[i].kind != STEP_JSON);
+        copy[i].in_xml = in_xml;
         path->many |= copy[i].kind == STEP_ALL || copy[i].kind == STEP_DESCEND;
         path->xml |= copy[i].kind == STEP_XML;
         path->decodes |= copy[i].kind == STEP_XML || copy[i].kind == STEP_JSON;
@@ -136,6 +139,8 @@ static int step_once(const struct doc_value **value, struct kfl_run *run,
         next = find_member(run, list, step);
     else if (step->kind == STEP_INDEX && list && (*value)->type == DOC_ARRAY)
         next = find_item(list, step->index);
+    else if (step->kind == STEP_INDEX && step->in_xml && (*value)->type != DOC_ARRAY)
+        next = step->index == 0 || step->index == -1 ? *value : NULL;
     else if (step->kind == STEP_JSON || step->kind == STEP_XML)
         return decode_value(value, run, *value, step->kind == STEP_XML);
     if (!next)

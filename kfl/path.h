@@ -23,6 +23,7 @@ enum step_kind {
 
 struct step {
     uint8_t kind;
+    bool in_xml; /* an element that is not repeated is the first of one */
     uint32_t name_len;
     union {
         const char *name;

@@ -42,17 +42,24 @@ static int set_text(struct redaction *redaction, const struct doc_value *value,
     return 1;
 }
 
-static int write_back(struct redaction *outer, const struct doc_value *value,
-                      struct buf *buf, bool base64)
+/* A text inside of a value: decoded, if it is base64. */
+struct body {
+    const struct doc_value *value;
+    const char *text;
+    size_t len;
+    bool xml, base64;
+};
+
+static int write_back(struct redaction *outer, const struct body *body, struct buf *buf)
 {
     struct arena *arena = &outer->run->arena;
     struct buf encoded = {.limit = RUN_TEXT};
-    if (base64)
+    if (body->base64)
         text_base64(&encoded, buf->data, buf->len);
-    const struct buf *from = base64 ? &encoded : buf;
+    const struct buf *from = body->base64 ? &encoded : buf;
     char *text =
         buf->full || from->full ? NULL : arena_dup(arena, from->data, from->len);
-    int rc = text ? set_text(outer, value, text, from->len) : no_room(outer->run);
+    int rc = text ? set_text(outer, body->value, text, from->len) : no_room(outer->run);
     buf_fini(&encoded);
     return rc;
 }
@@ -96,51 +103,42 @@ static void put_xml(struct buf *out, const struct mark *mark)
         buf_addf(out, "</%s>", mark->name);
 }
 
-static int parse(struct doc_value *tree, struct redaction *redaction, const char *text,
-                 size_t len, bool xml)
+static int parse(struct doc_value *tree, struct redaction *redaction,
+                 const struct body *body)
 {
     struct arena *arena = &redaction->run->arena;
-    int rc = xml ? xml_parse(tree, arena, text, len, redaction->marks)
-                 : doc_parse(tree, arena, text, len, NULL);
-    if (rc == 0 && !xml && !json_mark(redaction->marks, tree, text, len))
-        redaction->marks = NULL;
-    if (rc == 0 && redaction->marks)
-        marks_finish(redaction->marks);
-    return rc;
-}
-
-/* What cannot be edited in its place is written anew. */
-static int write_edited(struct redaction *outer, struct redaction *redaction,
-                        const struct doc_value *value, const struct doc_value *tree,
-                        const char *text, size_t len, bool xml, bool base64)
-{
-    struct buf buf = {.limit = RUN_TEXT};
-    if (redaction->marks)
-        marks_apply(&buf, redaction->marks, text, len, xml ? put_xml : put_json);
-    else
-        doc_write(&buf, tree);
-    int rc = write_back(outer, value, &buf, base64);
-    buf_fini(&buf);
+    if (body->xml)
+        return xml_parse(tree, arena, body->text, body->len, redaction->marks);
+    int rc = doc_parse(tree, arena, body->text, body->len, NULL);
+    if (rc == 0 && !json_mark(redaction->marks, tree, body->text, body->len))
+        redaction->marks = NULL; /* it will be written anew */
     return rc;
 }
 
 /* 0: it is no such text; 1: it was, edited or not. */
-static int redact_text(struct redaction *outer, const struct doc_value *value,
-                       const char *text, size_t len, bool base64)
+static int redact_text(struct redaction *outer, const struct body *body)
 {
     struct marks marks = {.arena = &outer->run->arena};
     struct redaction redaction = {.run = outer->run, .marks = &marks};
     struct doc_value tree;
-    bool xml = outer->inner->kind == STEP_XML;
-    int rc = parse(&tree, &redaction, text, len, xml);
+    int rc = parse(&tree, &redaction, body);
     if (rc == -EINVAL)
         return 0;
     if (rc < 0 || marks.arena->failed)
         return no_room(outer->run);
+    marks_finish(&marks);
     rc = redact_below(&redaction, &tree, outer->inner + 1, outer->inner_count - 1);
     if (rc < 0 || !redaction.changed)
         return rc;
-    return write_edited(outer, &redaction, value, &tree, text, len, xml, base64);
+    struct buf buf = {.limit = RUN_TEXT};
+    if (redaction.marks)
+        marks_apply(&buf, &marks, body->text, body->len,
+                    body->xml ? put_xml : put_json);
+    else
+        doc_write(&buf, &tree);
+    rc = write_back(outer, body, &buf);
+    buf_fini(&buf);
+    return rc;
 }
 
 /* ---- walking ---- */
@@ -152,18 +150,21 @@ static int redact_inside(struct redaction *redaction, const struct doc_value *va
         return xml ? 1
                    : redact_below(redaction, value, redaction->inner + 1,
                                   redaction->inner_count - 1);
+    struct body body = {
+        .value = value, .text = value->text, .len = value->len, .xml = xml};
     int rc = 0;
     if (!xml || decode_is_xml(value->text, value->len))
-        rc = redact_text(redaction, value, value->text, value->len, false);
+        rc = redact_text(redaction, &body);
     if (rc)
         return rc;
-    size_t len;
-    const char *bytes = decode_base64(&len, &redaction->run->arena, value);
-    if (bytes)
-        bytes = text_utf8(&redaction->run->arena, bytes, &len);
-    if (bytes)
-        return redact_text(redaction, value, bytes, len, true);
-    return redaction->run->arena.failed ? no_room(redaction->run) : 1;
+    struct arena *arena = &redaction->run->arena;
+    body.base64 = true;
+    body.text = decode_base64(&body.len, arena, value);
+    if (body.text)
+        body.text = text_utf8(arena, body.text, &body.len);
+    if (body.text)
+        return redact_text(redaction, &body);
+    return arena->failed ? no_room(redaction->run) : 1;
 }
 
 static int on_hit(void *context, const struct doc_value *value)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pcre2.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "kfl/base/clock.h"
 #include "kfl/base/err.h"
