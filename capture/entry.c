@@ -294,12 +294,23 @@ enum stream_kind sink_kind(const struct sink *sink)
     return sink->stream->kind;
 }
 
+/* Makes room by what waits longest; a message that is still read is its dissector's. */
+static bool evict(struct sink *sink)
+{
+    struct exchange *x = sink->first;
+    while (x && !(x->request && x->request->done && !x->response))
+        x = x->next;
+    if (x)
+        emit_unanswered(sink, x, END_EVICTED);
+    return x;
+}
+
 struct message *sink_request(struct sink *sink, enum direction dir,
                              const struct protocol *protocol)
 {
     size_t limit = sink->env->memory_limit;
-    while (sink->first && (sink->count >= WAITING_MAX || (limit && sink->held > limit)))
-        emit_unanswered(sink, sink->first, END_EVICTED);
+    while ((sink->count >= WAITING_MAX || (limit && sink->held > limit)) && evict(sink))
+        continue;
     struct exchange *x = exchange_add(sink, protocol);
     struct message *message = message_new(sink, x, SIDE_REQUEST, dir);
     name_ends(sink, x, message);
@@ -367,7 +378,10 @@ bool sink_retract(struct sink *sink, struct message *response, const char *type,
         return false;
     message_free(response);
     x->response = NULL;
-    emit(sink, x, type, msg);
+    if (x->request->done)
+        emit(sink, x, type, msg);
+    else
+        message_fail(x->request, type, "%s", msg);
     return true;
 }
 

@@ -113,8 +113,8 @@ static enum http_start open_line(const uint8_t *bytes, size_t len)
     while (i < len && i <= METHOD_MAX &&
            ((bytes[i] >= 'A' && bytes[i] <= 'Z') || bytes[i] == '-' || bytes[i] == '_'))
         i++;
-    if (i == len && i <= METHOD_MAX)
-        return HTTP_MORE;
+    if (i == len || i > METHOD_MAX)
+        return i <= METHOD_MAX ? HTTP_MORE : HTTP_NO;
     return i > 0 && bytes[i] == ' ' && !has_control(bytes + i, len - i) ? HTTP_MORE
                                                                         : HTTP_NO;
 }
