@@ -94,7 +94,7 @@ $(OBJ)/llhttp/%.o: /usr/share/llhttp/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 define unit_rule
-$(BUILD)/$(basename $(1)): $(OBJ)/$(basename $(1)).o $$(FLOORS_$(2))
+$(BUILD)/$(basename $(1)): $(OBJ)/$(basename $(1)).o $$(call objects,$$(wildcard $(dir $(1))*_case.c)) $$(FLOORS_$(2))
 $(BUILD)/$(basename $(1)): LIBS := -lcmocka
 endef
 floor_of = $(if $(filter tests/golden/%,$(1)),golden,$(word 3,$(subst /, ,$(1))))

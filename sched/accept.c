@@ -99,9 +99,9 @@ static void go_on(struct sched *sched, struct job *job, const struct spec *old,
     int64_t ends_at = job->window.ends_at;
     struct err err = {0};
 
-    if (old->redacts != job->spec->redacts) {
-        /* Packets belong to the one and not to the other. */
-        run_end(sched, job, ENDED_STOPPED, now, "packets are kept or not by redact()");
+    if (old->redacts != job->spec->redacts || old->limit != job->spec->limit) {
+        /* Whether packets are kept and how many entries is said at the beginning. */
+        run_end(sched, job, ENDED_STOPPED, now, "redact() or limit() changed");
         (void)run_begin(sched, job, -1, now, ends_at, NULL);
         return;
     }

@@ -51,27 +51,33 @@ void run_free(struct run *run)
     free(run);
 }
 
-/* An iteration's folder is named by the second of its start, so that each needs its
- * own. */
-static bool start_is_taken(struct sched *sched, const char *name, int64_t start)
+/* Of iterations of a recording, the one that began in that second; NULL: none. */
+static struct iteration *find_iteration(struct sched *sched, const char *name,
+                                        int64_t start)
 {
     struct iteration *iteration;
     struct iteration_info info;
-    bool taken = false;
 
-    for (unsigned i = 0;
-         !taken && (iteration = store_iteration(sched->options.store, name, i)); i++) {
+    for (unsigned i = 0; (iteration = store_iteration(sched->options.store, name, i));
+         i++) {
         iteration_info(iteration, &info);
-        taken = info.start / NS_PER_S == start / NS_PER_S;
+        if (info.start / NS_PER_S == start / NS_PER_S)
+            break;
         iteration_unref(iteration);
     }
-    return taken;
+    return iteration;
 }
 
+/* An iteration's folder is named by the second of its start, so that each needs its
+ * own. */
 static int64_t free_start(struct sched *sched, const char *name, int64_t start)
 {
-    while (start_is_taken(sched, name, start))
+    struct iteration *taken;
+
+    while ((taken = find_iteration(sched, name, start))) {
+        iteration_unref(taken);
         start = (start / NS_PER_S + 1) * NS_PER_S;
+    }
     return start;
 }
 
@@ -268,19 +274,14 @@ void run_reap(struct sched *sched)
 /* An iteration whose time ran out while nobody recorded. */
 static void end_left_open(struct sched *sched, struct job *job)
 {
-    struct iteration *iteration;
-    struct iteration_info info;
+    struct iteration *iteration = find_iteration(sched, job->name, job->window.start);
+    int64_t at = job->window.ends_at;
     struct err err = {0};
-    int64_t at = job->window.ends_at, start = job->window.start;
 
-    for (unsigned i = 0;
-         (iteration = store_iteration(sched->options.store, job->name, i)); i++) {
-        iteration_info(iteration, &info);
-        if (info.start / NS_PER_S == start / NS_PER_S && !info.ended_at &&
-            iteration_end(iteration, job_end_name(ENDED_FINISHED), at, &err) < 0)
-            log_warn("iteration was not closed: %s job=%s", err.msg, job->name);
-        iteration_unref(iteration);
-    }
+    if (iteration &&
+        iteration_end(iteration, job_end_name(ENDED_FINISHED), at, &err) < 0)
+        log_warn("iteration was not closed: %s job=%s", err.msg, job->name);
+    iteration_unref(iteration);
     window_close(sched, job, ENDED_FINISHED, at, NULL);
 }
 
@@ -305,10 +306,10 @@ static void adopt(struct sched *sched, const char *name)
     for (unsigned i = 0; (iteration = store_iteration(sched->options.store, name, i));
          i++) {
         iteration_info(iteration, &info);
-        if (!info.ended_at &&
-            !(job && job->window.start / NS_PER_S == info.start / NS_PER_S) &&
+        if (!(job && job->window.start / NS_PER_S == info.start / NS_PER_S) &&
+            info.unfinished &&
             iteration_end(iteration, job_end_name(end_of(sched, name, info.start)),
-                          info.last_at ? info.last_at : info.start, &err) < 0)
+                          info.ended_at, &err) < 0)
             log_warn("iteration was not closed: %s recording=%s", err.msg, name);
         iteration_unref(iteration);
     }

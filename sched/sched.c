@@ -243,8 +243,8 @@ static void refuse(struct sched *sched, const char *name, const char *text, size
     free(copy);
 }
 
-int sched_spec_check(struct sched *sched, const char *name, const char *text, size_t len,
-                     struct err *err)
+int sched_spec_check(struct sched *sched, const char *name, const char *text,
+                     size_t len, struct err *err)
 {
     struct spec *spec = NULL;
     int status;

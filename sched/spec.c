@@ -193,6 +193,7 @@ static int try_statement(struct reading *reading, const char *text, size_t len,
         return status;
     status = kfl_is_everything(kfl);
     reading->spec->redacts = kfl_redacts(kfl);
+    reading->spec->limit = kfl_limit(kfl);
     kfl_unref(kfl);
     return status;
 }

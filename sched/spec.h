@@ -21,6 +21,7 @@ struct spec {
     char *text;               /* as written */
     char *kfl;                /* the statement; "" is everything */
     bool redacts;             /* the statement has redact(): entries only */
+    int64_t limit;            /* of limit(n); 0: none */
     int start_minute;         /* of the UTC day, or WHEN_NOW */
     int64_t daily_iterations; /* 0: for ever */
     int64_t duration;         /* ns; 0: until stopped */

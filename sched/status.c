@@ -29,15 +29,19 @@ static void put_scalar(struct buf *out, const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789_.()<>= ";
+    static const char *const words[] = {"true", "false", "null"};
     size_t len = strlen(text);
+    bool is_word = false;
 
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        is_word = is_word || strcmp(text, words[i]) == 0;
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
             text_json(out, text, len);
             return;
         }
     }
-    if (len && strspn(text, plain) == len &&
+    if (len && !is_word && strspn(text, plain) == len &&
         strchr("abcdefghijklmnopqrstuvwxyz", text[0]) && text[len - 1] != ' ') {
         buf_add(out, text, len);
         return;

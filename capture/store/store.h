@@ -101,6 +101,7 @@ struct iteration_info {
     uint64_t before_lost, dropped;
     int64_t first_at, last_at;
     uint64_t disk_bytes;
+    bool unfinished;                          /* nobody goes on with it, and nobody ended it */
 };
 void iteration_info(struct iteration *iteration, struct iteration_info *info);
 /* Of a recording, oldest first; NULL past the end, else a reference. */
