@@ -124,8 +124,10 @@ static int redact_text(struct redaction *outer, const struct body *body)
     int rc = parse(&tree, &redaction, body);
     if (rc == -EINVAL)
         return 0;
-    if (rc < 0 || marks.arena->failed)
+    if (marks.arena->failed)
         return no_room(outer->run);
+    if (rc < 0) /* too deep to be looked into: nothing of it is shown */
+        return set_text(outer, body->value, mask, sizeof(mask) - 1);
     marks_finish(&marks);
     rc = redact_below(&redaction, &tree, outer->inner + 1, outer->inner_count - 1);
     if (rc < 0 || !redaction.changed)

@@ -162,6 +162,27 @@ static void whole_bodies(void **state)
     buf_fini(&out);
 }
 
+static void what_is_too_deep_is_hidden_whole(void **state)
+{
+    (void)state;
+    struct buf body = {0}, json = {0}, out = {0};
+    struct err err = {0};
+    for (int i = 0; i < 100; i++)
+        buf_addstr(&body, "[");
+    for (int i = 0; i < 100; i++)
+        buf_addstr(&body, "]");
+    buf_addf(&json, "{\"b\":\"%s\"}", body.data);
+    assert_int_equal(case_match(&out, "redact(\"b.json().x\")", json.data, NULL, &err),
+                     1);
+    assert_string_equal(out.data, "{\"b\":" R "}");
+    assert_int_equal(case_match(NULL, "b.json()", json.data, NULL, &err), 0);
+    assert_int_equal(
+        case_match(NULL, "!b.json().x.contains(\"y\")", json.data, NULL, &err), 1);
+    buf_fini(&body);
+    buf_fini(&json);
+    buf_fini(&out);
+}
+
 static void a_statement_knows_that_it_redacts(void **state)
 {
     (void)state;
@@ -177,6 +198,7 @@ int main(void)
         cmocka_unit_test(inside_json),
         cmocka_unit_test(inside_xml),
         cmocka_unit_test(whole_bodies),
+        cmocka_unit_test(what_is_too_deep_is_hidden_whole),
         cmocka_unit_test(a_statement_knows_that_it_redacts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
