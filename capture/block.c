@@ -23,6 +23,20 @@ static struct packet *descriptor(const struct block *block, size_t i)
     return (struct packet *)(uintptr_t)(back - (i + 1) * sizeof(struct packet));
 }
 
+struct block_pool *block_pool_new(void)
+{
+    struct block_pool *pool = mem_zalloc(sizeof *pool);
+    atomic_init(&pool->owners, 1);
+    return pool;
+}
+
+void block_pool_unref(struct block_pool *pool)
+{
+    if (pool && atomic_load_explicit(&pool->owners, memory_order_relaxed) > 0 &&
+        atomic_fetch_sub_explicit(&pool->owners, 1, memory_order_acq_rel) == 1)
+        free(pool);
+}
+
 struct block *block_new(struct block_pool *pool, size_t size)
 {
     size = (size + 15) & ~(size_t)15;
@@ -33,6 +47,8 @@ struct block *block_new(struct block_pool *pool, size_t size)
     block->size = size;
     block->used = 0;
     atomic_fetch_add_explicit(&pool->bytes, sizeof *block + size, memory_order_relaxed);
+    if (atomic_load_explicit(&pool->owners, memory_order_relaxed) > 0)
+        atomic_fetch_add_explicit(&pool->owners, 1, memory_order_relaxed);
     return block;
 }
 
@@ -47,6 +63,7 @@ void block_unref(struct block *block)
         return;
     atomic_fetch_sub_explicit(&block->pool->bytes, sizeof *block + block->size,
                               memory_order_relaxed);
+    block_pool_unref(block->pool);
     free(block);
 }
 

@@ -23,8 +23,12 @@ struct packet {
 
 /* Blocks are counted so that the memory they take can be limited and shown. */
 struct block_pool {
-    _Atomic size_t bytes;    /* of all blocks that are not freed yet */
+    _Atomic size_t bytes;       /* of all blocks that are not freed yet */
+    _Atomic unsigned owners;    /* its maker and its blocks; 0: it is not freed by them */
 };
+/* A pool that lives as long as its last block; one that is zero-initialised must outlive them. */
+struct block_pool *block_pool_new(void);
+void block_pool_unref(struct block_pool *pool);
 
 /* A block holds one reference of its maker; packets larger than BLOCK_SIZE get a larger one. */
 struct block *block_new(struct block_pool *pool, size_t size);

@@ -27,6 +27,8 @@
 /* Shares of live_limit. */
 #define HELD_PART   4
 #define OTHER_PART  8
+/* Beyond it: slabs that are pinned for some of their packets. */
+#define SLACK_PART  2
 #define MEMORY_MIN  (64u << 20)
 #define FLOW_COST   4096u
 
@@ -51,7 +53,7 @@ struct engine {
     struct writer *writer;
     struct worker **workers;
     _Atomic unsigned worker_count; /* those that run */
-    struct block_pool pool;
+    struct block_pool *pool; /* live packets in the store may outlive the engine */
     char node_name[HOST_NAME], node_ip[ADDRESS_TEXT];
 
     _Atomic uint64_t generation; /* of `taps`, to be looked at without the lock */
@@ -92,6 +94,7 @@ int engine_open(struct engine **out, const struct engine_options *options,
     engine->store = store;
     engine->taps = tap_set_new();
     engine->generation = engine->taps->generation;
+    engine->pool = block_pool_new();
     engine->interfaces = interfaces_new();
     pthread_mutex_init(&engine->lock, NULL);
     name_node(engine);
@@ -277,7 +280,7 @@ static int start_worker(struct engine *engine, unsigned index, unsigned count,
         .names = engine->names,
         .node_ip = engine->node_ip,
         .node_name = engine->node_name,
-        .pool = &engine->pool,
+        .pool = engine->pool,
         .interfaces = engine->interfaces,
         .writer = engine->writer,
         .live_packets = store_live_packets(engine->store),
@@ -332,8 +335,8 @@ int engine_start(struct engine *engine, struct err *err)
                             .workers = engine->workers,
                             .worker_count = count,
                             .numbers = engine->numbers,
-                            .pool = &engine->pool,
-                            .pool_limit = limit,
+                            .pool = engine->pool,
+                            .pool_limit = limit + limit / SLACK_PART,
                         },
                         err);
 }
@@ -354,6 +357,7 @@ void engine_close(struct engine *engine)
     tap_set_unref(engine->taps);
     names_free(engine->names);
     interfaces_free(engine->interfaces);
+    block_pool_unref(engine->pool);
     pthread_mutex_destroy(&engine->lock);
     free(engine->workers);
     free(engine);
@@ -380,7 +384,7 @@ static void add_worker(struct engine_counters *out, struct worker_counters *work
 void engine_counters(struct engine *engine, struct engine_counters *counters)
 {
     *counters = (struct engine_counters){
-        .block_bytes = engine->pool.bytes,
+        .block_bytes = engine->pool->bytes,
         .names = names_count(engine->names),
     };
     for (unsigned i = 0; i < engine->worker_count; i++)

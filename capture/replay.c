@@ -17,7 +17,7 @@
 struct replay {
     const struct replay_options *options;
     struct shard *shard;
-    struct block_pool pool;
+    struct block_pool *pool;
     struct block *block; /* being filled */
     int64_t at, ticked_at;
     bool stopped; /* entry() wants no more */
@@ -52,7 +52,7 @@ static struct packet *store(struct replay *replay, const struct packet *packet)
         return stored;
     size_t room = block_room_for(packet->caplen);
     block_unref(replay->block);
-    replay->block = block_new(&replay->pool, room > BLOCK_SIZE ? room : BLOCK_SIZE);
+    replay->block = block_new(replay->pool, room > BLOCK_SIZE ? room : BLOCK_SIZE);
     return block_add(replay->block, packet);
 }
 
@@ -74,7 +74,7 @@ bool replay_is_capture(const uint8_t *head, size_t len)
 
 int replay_stream(FILE *in, const struct replay_options *options, struct err *err)
 {
-    struct replay replay = {.options = options};
+    struct replay replay = {.options = options, .pool = block_pool_new()};
     struct shard_counters counters = {0};
     struct dissect_counters dissected = {0};
     struct capfile *file = NULL;
@@ -82,7 +82,7 @@ int replay_stream(FILE *in, const struct replay_options *options, struct err *er
     struct packet packet;
     int rc = capfile_open(&file, in, err);
     if (rc < 0)
-        return rc;
+        goto out;
     rc = names_open(&names, options->names_file, err);
     if (rc < 0)
         goto out;
@@ -93,7 +93,7 @@ int replay_stream(FILE *in, const struct replay_options *options, struct err *er
         .wants = options->wants,
         .flows_max = FLOWS_MAX,
         .memory_limit = MEMORY_LIMIT,
-        .pool = &replay.pool,
+        .pool = replay.pool,
         .counters = &counters,
         .dissected = &dissected,
         .packet = on_packet,
@@ -113,6 +113,7 @@ int replay_stream(FILE *in, const struct replay_options *options, struct err *er
 out:
     shard_free(replay.shard);
     block_unref(replay.block);
+    block_pool_unref(replay.pool);
     names_free(names);
     capfile_close(file);
     return rc;
