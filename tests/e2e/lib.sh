@@ -174,6 +174,11 @@ state_is() {
     [ "$(status "$1" state)" = "$2" ] || { cat "$M/jobs/$1/status"; return 1; }
 }
 
+# The last iteration of a recording is closed: nothing of it changes any more.
+settled() {
+    [ "$(jq -r '.iterations[-1].ended' "$M/recordings/$1/recording.json")" != null ]
+}
+
 entries() {
     cat "$M/recordings/$1/entries.jsonl"
 }
@@ -197,7 +202,7 @@ query() {
 }
 
 answers() {
-    lines_are "$2" "$M/query/$1"
+    lines_are "$1" "$M/query/$2"
 }
 
 packets() {
