@@ -190,31 +190,44 @@ struct adding {
     int64_t done_at;
 };
 
-static int add_once(struct iteration *iteration, const struct adding *what,
-                    uint64_t length)
+/* Its room is charged; what of that it does not take is given back. */
+static int add_charged(struct iteration *iteration, const struct adding *what,
+                       uint64_t length, uint64_t charged)
 {
     struct segment *segment;
     int32_t linktype = what->packet ? what->packet->linktype : -1;
-    uint64_t most = length + LOG_RECORD + HEADERS;
-    int result = charge(iteration, most);
-    if (result < 0)
-        return result;
-    result = choose(&segment, iteration, linktype, length);
+    int result = choose(&segment, iteration, linktype, length);
     if (result < 0) {
-        limit_release(iteration, most);
+        limit_release(iteration, charged);
         return result;
     }
-    bool first = segment->next.records == 0;
-    uint64_t before = first ? 0 : segment_bytes(segment, &segment->next);
+    uint64_t before = segment_bytes(segment, &segment->next);
     result = what->packet
                  ? segment_add_packet(segment, what->packet, what->stream, what->kind)
                  : segment_add_line(segment, what->line, what->len, what->stream,
                                     what->kind, what->index, what->done_at);
-    uint64_t after =
-        segment->next.records == 0 ? 0 : segment_bytes(segment, &segment->next);
-    if (iteration->medium->memory == 0)
-        limit_release(iteration, most - (after - before));
+    limit_release(iteration,
+                  charged - (segment_bytes(segment, &segment->next) - before));
     return result;
+}
+
+static int add_once(struct iteration *iteration, const struct adding *what,
+                    uint64_t length)
+{
+    uint64_t most = length + LOG_RECORD + HEADERS;
+    int result = charge(iteration, most);
+    if (result < 0)
+        return result;
+    result = add_charged(iteration, what, length, most);
+    if (result != -ENOSPC && result != -EIO)
+        return result;
+    /* The disk is full before the limits are: the same is done as for a limit. */
+    for (unsigned i = 0; i < iteration->open_count; i++)
+        cut(iteration, iteration->open_segments[i]);
+    result = make_room(iteration, result);
+    if (result == 0)
+        result = charge(iteration, most);
+    return result < 0 ? result : add_charged(iteration, what, length, most);
 }
 
 static int add(struct iteration *iteration, const struct adding *what, uint64_t length)
@@ -222,13 +235,6 @@ static int add(struct iteration *iteration, const struct adding *what, uint64_t 
     if (iteration->has_stopped)
         return after_stop(iteration);
     int result = add_once(iteration, what, length);
-    /* The disk is full before the limits are: the same is done as for a limit. */
-    if (result == -ENOSPC || result == -EIO) {
-        for (unsigned i = 0; i < iteration->open_count; i++)
-            cut(iteration, iteration->open_segments[i]);
-        if (make_room(iteration, result) == 0)
-            result = add_once(iteration, what, length);
-    }
     if (result == -EINVAL || result == -E2BIG) {
         lose(iteration, "invalid", 1);
         return result;
