@@ -267,9 +267,16 @@ static void note_ack(struct tcp_half *other, const struct frame *frame)
     if (!other->has_ack || ahead(frame->ack, other->acked) > 0)
         other->acked = frame->ack;
     other->has_ack = true;
+    if (frame->payload_wire == 0)
+        return;
+    if (!other->has_answer || ahead(frame->ack, other->answered) > 0)
+        other->answered = frame->ack;
+    other->has_answer = true;
 }
 
-/* Gives up on what the peer has got and we have not, or what does not come. */
+/* Gives up on what the peer has got and we have not, or what does not come. What the
+ * peer answered goes first, so that its answer finds the next request where it belongs.
+ */
 static void check_hole(struct tcp_half *half, struct tcp_env *env, void *context,
                        enum direction dir, int64_t now)
 {
@@ -277,8 +284,9 @@ static void check_hole(struct tcp_half *half, struct tcp_env *env, void *context
         uint32_t to = half->segments ? half->segments->seq : half->fin;
         int64_t age = now - half->hole_at;
         bool acked = half->has_ack && ahead(half->acked, to) >= 0;
+        bool answered = half->has_answer && ahead(half->answered, to) >= 0;
         bool unseen = !half->has_ack || ahead(half->acked, half->next) < 0;
-        if (!(acked && age > HOLE_ACKED) && !(unseen && age > HOLE_UNSEEN))
+        if (!answered && !(acked && age > HOLE_ACKED) && !(unseen && age > HOLE_UNSEEN))
             return;
         int64_t since = half->hole_at;
         skip_hole(half, env, context, dir, now);
@@ -306,6 +314,7 @@ void tcp_add(struct tcp *tcp, struct tcp_env *env, void *context,
     if (tcp->reset)
         return;
     note_ack(other, frame);
+    check_hole(other, env, context, !dir, at);
     if (frame->flags & TCP_SYN) {
         seq++;
         if (!half->has_next)
@@ -326,7 +335,6 @@ void tcp_add(struct tcp *tcp, struct tcp_env *env, void *context,
     end_if_complete(half, env, context, dir, at);
     note_hole(half, at);
     check_hole(half, env, context, dir, at);
-    check_hole(other, env, context, !dir, at);
 }
 
 void tcp_tick(struct tcp *tcp, struct tcp_env *env, void *context, int64_t now)

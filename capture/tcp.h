@@ -29,8 +29,9 @@ struct tcp_half {
     uint32_t next;        /* the sequence number that is delivered next */
     uint32_t first;       /* where `next` began */
     uint32_t acked;       /* highest acknowledgement the other side sent for it */
+    uint32_t answered;    /* the same of what came with bytes: the other side had read so far */
     uint32_t fin;         /* behind the last byte, where a FIN was seen */
-    bool has_next, has_syn, has_ack, has_fin, ended;
+    bool has_next, has_syn, has_ack, has_answer, has_fin, ended;
     int64_t hole_at;      /* since when bytes at `next` are missing; 0: none are */
     size_t buffered;
     unsigned count;

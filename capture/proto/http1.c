@@ -34,8 +34,9 @@ struct lane {
     struct http_head head;   /* its head, in its arena */
     llhttp_t parser;
     bool no_body, in_chunk, filling, complete;
-    bool cut;   /* bytes of the body were not kept */
-    bool keeps; /* bodies are wanted */
+    bool unasked; /* a response whose request was not seen */
+    bool cut;     /* bytes of the body were not kept */
+    bool keeps;   /* bodies are wanted */
     struct buf body;
     uint64_t size, gap;   /* of the body */
     const char *switches; /* the protocol after this message; NULL: HTTP */
@@ -248,6 +249,7 @@ static void begin(struct http1 *http, struct sink *sink, enum direction dir,
         lane->switches = switched_to(&lane->head);
     else if (request && request->key == KEY_CONNECT && lane->no_body)
         lane->switches = "";
+    lane->unasked = response && !request;
     lane->keeps = sink_wants(sink, WANT_BODY);
     lane->body.limit = sink_body_limit(sink);
     lane->lost = lane->lost && !response;
@@ -325,6 +327,17 @@ static long take_head(struct http1 *http, struct sink *sink, enum direction dir,
     return (long)len;
 }
 
+/* Where a body should begin, a status line: the request that was not seen was a HEAD.
+ */
+static enum http_start instead_of_body(const struct lane *lane, struct rd rd)
+{
+    static const char line[] = "HTTP/1.";
+    size_t len = rd_left(&rd) < strlen(line) ? rd_left(&rd) : strlen(line);
+    if (!lane->unasked || lane->size > 0 || memcmp(rd.at, line, len) != 0)
+        return HTTP_NO;
+    return http_start(rd.at, rd_left(&rd));
+}
+
 static long take_body(struct lane *lane, struct sink *sink, struct rd rd)
 {
     long eaten = parse(lane, rd.at, rd_left(&rd));
@@ -371,8 +384,14 @@ static long http1_feed(void *state, struct sink *sink, enum direction dir, struc
     struct http1 *http = state;
     struct lane *lane = &http->lanes[dir];
     long skipped = 0;
-    if (lane->phase == PHASE_BODY)
-        return take_body(lane, sink, rd);
+    if (lane->phase == PHASE_BODY) {
+        enum http_start instead = instead_of_body(lane, rd);
+        if (instead == HTTP_MORE)
+            return 0;
+        if (instead != HTTP_STATUS_LINE)
+            return take_body(lane, sink, rd);
+        finish(lane, sink, PHASE_HEAD);
+    }
     if (lane->phase == PHASE_HEAD) {
         /* Empty lines in front of a start line (RFC 9112 2.2). */
         while ((rd_peek(&rd) == '\r' || rd_peek(&rd) == '\n') && rd_left(&rd) > 0) {

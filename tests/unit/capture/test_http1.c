@@ -236,6 +236,20 @@ static void a_response_alone_is_told_from_the_requester(void **state)
     case_close(&c);
 }
 
+static void a_head_that_was_not_seen_shows_in_its_response(void **state)
+{
+    (void)state;
+    struct dissect_case c;
+    case_open(&c, STREAM_TCP, 80);
+    case_response(&c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+    case_response(&c, "HTT");
+    case_response(&c, "P/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert_int_equal(c.count, 2);
+    assert_at(&c, 0, "response.bodySize", "0");
+    assert_at(&c, 1, "response.body", "\"ok\"");
+    case_close(&c);
+}
+
 static void a_malformed_message_is_an_entry_and_the_next_is_found(void **state)
 {
     (void)state;
@@ -540,6 +554,7 @@ int main(void)
         cmocka_unit_test(a_body_may_end_with_the_connection),
         cmocka_unit_test(half_connections_say_why),
         cmocka_unit_test(a_response_alone_is_told_from_the_requester),
+        cmocka_unit_test(a_head_that_was_not_seen_shows_in_its_response),
         cmocka_unit_test(a_malformed_message_is_an_entry_and_the_next_is_found),
         cmocka_unit_test(a_bad_header_does_not_cost_the_body),
         cmocka_unit_test(a_broken_chunk_keeps_what_came_before),
