@@ -1,5 +1,5 @@
 /* Diagnostics, exactly as people see them. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <errno.h>
 

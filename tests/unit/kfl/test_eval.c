@@ -1,5 +1,5 @@
 /* Statements over documents: a statement, a JSON text, the answer. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <pthread.h>
 

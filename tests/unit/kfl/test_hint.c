@@ -1,5 +1,5 @@
 /* Hints: what can be skipped without a look; never something that matches. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <stdio.h>
 

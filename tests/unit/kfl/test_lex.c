@@ -1,5 +1,5 @@
 /* The lexer: what becomes a token, where it stands, what literals mean. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* The grammar: how statements group, what is accepted, and what is told of a mix. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <errno.h>
 #include <stdio.h>

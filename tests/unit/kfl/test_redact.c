@@ -1,6 +1,6 @@
 /* redact(): what is emitted, what later terms see, and that the document stays as it
  * was. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include "kfl/base/text.h"
 

@@ -1,5 +1,5 @@
 /* Regular expressions: the syntax of RE2, and bounded work. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* Shapes: every prefix of a good statement is open exactly inside its literals, and the
  * parser agrees; and statements as paths, which the kernel cuts at every slash. */
-#include "kfl_case.h"
+#include "tests/unit/kfl/kfl_case.h"
 
 #include <errno.h>
 #include <stdio.h>
