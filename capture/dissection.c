@@ -105,7 +105,7 @@ static void feed_all(struct dissection *d, enum direction dir, struct rd *rd,
 {
     while (rd_left(rd) > 0) {
         long eaten = d->dissector->feed(d->state, &d->sink, dir, *rd);
-        if (eaten > 0 && (size_t)eaten <= rd_left(rd)) {
+        if (eaten > 0) {
             rd_skip(rd, (size_t)eaten);
             /* What is left then came with the newest bytes: what was there before them
              * had been offered already, and was too little. */

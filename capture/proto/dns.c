@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "capture/proto/dns.h"
 #include "capture/proto/dns_record.h"
 #include "capture/proto/dns_text.h"
 #include "capture/proto/proto.h"
@@ -269,8 +270,8 @@ static struct message *request_of(struct sink *sink, enum direction dir, uint64_
     return NULL;
 }
 
-static void take_message(struct sink *sink, enum direction dir, const uint8_t *bytes,
-                         size_t len, size_t wire)
+void dns_take(struct sink *sink, enum direction dir, const uint8_t *bytes, size_t len,
+              size_t wire, bool unasked)
 {
     struct parse p = {.sink = sink, .protocol = &protocol_dns};
     if (!read_header(&p.reader, &p.header, bytes, len))
@@ -290,6 +291,7 @@ static void take_message(struct sink *sink, enum direction dir, const uint8_t *b
         struct message *request = alone ? NULL : request_of(sink, dir, key);
         p.message = sink_response(sink, dir, p.protocol, request);
         put_answer(&p, !request);
+        alone = alone || (unasked && !request);
     } else {
         p.message = sink_request(sink, dir, p.protocol);
         p.message->key = key;
@@ -302,13 +304,18 @@ static void take_message(struct sink *sink, enum direction dir, const uint8_t *b
     (alone ? sink_alone : sink_done)(sink, p.message);
 }
 
-static bool begins_message(struct rd rd)
+bool dns_is_message(const uint8_t *bytes, size_t len)
 {
     struct dns_reader reader;
     struct header header;
+    return read_header(&reader, &header, bytes, len) && plausible(&header, len) &&
+           strict(&reader, &header);
+}
+
+static bool begins_message(struct rd rd)
+{
     size_t len = rd_be16(&rd);
-    return rd_left(&rd) >= len && read_header(&reader, &header, rd.at, len) &&
-           plausible(&header, len) && strict(&reader, &header);
+    return rd_left(&rd) >= len && dns_is_message(rd.at, len);
 }
 
 static long feed_tcp(struct lane *lane, struct sink *sink, enum direction dir,
@@ -335,7 +342,7 @@ static long feed_tcp(struct lane *lane, struct sink *sink, enum direction dir,
     if (!bytes)
         return 0;
     lane->have = lane->need = 0;
-    take_message(sink, dir, bytes, len, len + 2);
+    dns_take(sink, dir, bytes, len, len + 2, false);
     return (long)len + 2;
 }
 
@@ -345,7 +352,7 @@ static long dns_feed(void *state, struct sink *sink, enum direction dir, struct 
     if (sink_kind(sink) != STREAM_UDP)
         return feed_tcp(&dns->lanes[dir], sink, dir, rd);
     size_t len = rd_left(&rd);
-    take_message(sink, dir, rd.at, len, len);
+    dns_take(sink, dir, rd.at, len, len, false);
     return (long)len;
 }
 

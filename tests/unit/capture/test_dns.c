@@ -312,6 +312,54 @@ static void tcp_goes_on_after_a_loss(void **state)
     case_close(&c);
 }
 
+/* A frame of HTTP/2. */
+static void put_frame(struct made *m, unsigned type, unsigned flags, unsigned stream,
+                      const void *data, size_t len)
+{
+    put(m, "", 1);
+    put16(m, (unsigned)len);
+    put(m, (uint8_t[]){(uint8_t)type, (uint8_t)flags}, 2);
+    put16(m, 0);
+    put16(m, stream);
+    put(m, data, len);
+}
+
+static void http2_carries_messages_in_its_streams(void **state)
+{
+    (void)state;
+    struct made query, answer, client = {.len = 0}, server = {.len = 0};
+    put_header(&query, 0, QUERY, 1, 0, 0, 0);
+    put_question(&query, "a.b", TYPE_A);
+    put_header(&answer, 0, RESPONSE, 1, 1, 0, 0);
+    put_question(&answer, "a.b", TYPE_A);
+    put_record(&answer, TYPE_A, "\x0a\x00\x00\x07", 4);
+    put(&client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+    put_frame(&client, 4, 0, 0, "", 0);
+    put_frame(&client, 0, 1, 1, query.bytes, query.len);
+    put_frame(&server, 1, 4, 1, "\x88", 1);
+    put_frame(&server, 0, 0, 1, answer.bytes, 20);
+    put_frame(&server, 0, 1, 1, answer.bytes + 20, answer.len - 20);
+    put_frame(&server, 0, 1, 3, "no message of the DNS", 21);
+    put_frame(&server, 0, 1, 5, answer.bytes, answer.len);
+    for (size_t step = 1; step < 50; step++) {
+        struct dissect_case c;
+        case_open(&c, STREAM_TCP, 443);
+        for (size_t at = 0; at < client.len; at += step)
+            case_bytes(&c, DIR_FORWARD, client.bytes + at,
+                       at + step < client.len ? step : client.len - at);
+        for (size_t at = 0; at < server.len; at += step)
+            case_bytes(&c, DIR_REVERSE, server.bytes + at,
+                       at + step < server.len ? step : server.len - at);
+        assert_int_equal(c.count, 2);
+        assert_at(&c, 0, "request.questions",
+                  "[{\"name\":\"a.b\",\"type\":\"A\",\"class\":\"IN\"}]");
+        assert_at(&c, 0, "response.code", "\"No Error\"");
+        assert_at(&c, 1, "request", "null");
+        assert_at(&c, 1, "error", "null");
+        case_close(&c);
+    }
+}
+
 static void loops_and_cut_messages_are_errors(void **state)
 {
     (void)state;
@@ -408,6 +456,7 @@ int main(void)
         cmocka_unit_test(multicast_has_no_pairs),
         cmocka_unit_test(tcp_carries_messages_of_any_segmentation),
         cmocka_unit_test(tcp_goes_on_after_a_loss),
+        cmocka_unit_test(http2_carries_messages_in_its_streams),
         cmocka_unit_test(loops_and_cut_messages_are_errors),
         cmocka_unit_test(other_datagrams_are_not_dns),
         cmocka_unit_test(any_port_may_carry_it),
