@@ -66,12 +66,12 @@ bool capfile_is(const uint8_t *head, size_t len)
 /* `swapped` says that the file is little endian. */
 static uint32_t get32(const struct capfile *file, struct rd *rd)
 {
-    return file->swapped ? rd_le32(rd) : rd_be32(rd);
+    return (uint32_t)(file->swapped ? rd_le(rd, 4) : rd_be(rd, 4));
 }
 
 static uint16_t get16(const struct capfile *file, struct rd *rd)
 {
-    return file->swapped ? rd_le16(rd) : rd_be16(rd);
+    return (uint16_t)(file->swapped ? rd_le(rd, 2) : rd_be(rd, 2));
 }
 
 static int damaged(const struct capfile *file, struct err *err, const char *what)
@@ -230,7 +230,7 @@ static void read_options(struct capfile *file, struct interface *interface,
                 units *= binary ? 2 : 10;
             interface->units = units;
         } else if (code == NG_OPTION_OFFSET && len == 8) {
-            uint64_t offset = file->swapped ? rd_le64(&value) : rd_be64(&value);
+            uint64_t offset = file->swapped ? rd_le(&value, 8) : rd_be(&value, 8);
             int64_t seconds = (int64_t)offset;
             /* Whatever is beyond thousands of years is no time. */
             interface->offset_s =

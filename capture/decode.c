@@ -230,7 +230,7 @@ static enum decoded decode_nflog(struct frame *frame, struct rd *rd, uint32_t cu
     rd_skip(rd, 4);
     while (rd_left(rd) >= 4) {
         struct rd head = *rd;
-        uint32_t little = rd_le32(&head), big = rd_be32(rd);
+        uint32_t little = (uint32_t)rd_le(&head, 4), big = rd_be32(rd);
         bool is_little = (little & 0xffff) >= 4 && (little & 0xffff) <= rd_left(rd) + 4;
         size_t length = is_little ? little & 0xffff : big >> 16;
         uint32_t type = is_little ? little >> 16 : big & 0xffff;
@@ -342,28 +342,6 @@ enum decoded decode_frame(struct frame *frame, const struct packet *packet)
     *frame = (struct frame){.iface = packet->iface};
     enum decoded what = decode_link(frame, packet);
     return what == DECODED_IP ? decode_inside(frame) : what;
-}
-
-bool decode_knows(uint16_t linktype)
-{
-    switch ((enum linktype)linktype) {
-    case LINK_NULL:
-    case LINK_ETHERNET:
-    case LINK_PPP:
-    case LINK_RAW_BSD:
-    case LINK_RAW_OPENBSD:
-    case LINK_PPP_HDLC:
-    case LINK_RAW:
-    case LINK_C_HDLC:
-    case LINK_LOOP:
-    case LINK_LINUX_SLL:
-    case LINK_IPV4:
-    case LINK_IPV6:
-    case LINK_NFLOG:
-    case LINK_LINUX_SLL2:
-        return true;
-    }
-    return false;
 }
 
 /* ---- transport */

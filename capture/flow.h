@@ -1,4 +1,5 @@
-/* Flows: a table of the conversations of one shard, who owns them and when they end. One thread's. */
+/* Flows: a table of the conversations of one shard, who owns them and when they end.
+ * One thread's. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,16 +28,16 @@ struct flow {
     uint64_t hash;
     bool low_is_forward;
     enum flow_age age;
-    struct flow *older, *newer;      /* by last packet, among those of its age */
+    struct flow *older, *newer; /* by last packet, among those of its age */
     int64_t last_at;
-    uint32_t owner[2];               /* the interface each direction belongs to */
-    int64_t owner_at[2];             /* its last packet there; 0: nobody's yet */
+    uint32_t owner[2];   /* the interface each direction belongs to */
+    int64_t owner_at[2]; /* its last packet there; 0: nobody's yet */
     uint64_t packets;
     struct tcp tcp;
-    struct dissection *dissection;   /* NULL: no payload yet, or ended */
-    struct flow *waiting_prev, *waiting_next;    /* the shard's list of flows to tick */
+    struct dissection *dissection;            /* NULL: no payload yet, or ended */
+    struct flow *waiting_prev, *waiting_next; /* the shard's list of flows to tick */
     bool is_waiting;
-    void *user;                      /* of who uses the shard: what hangs on the flow's back */
+    void *user; /* of who uses the shard: what hangs on the flow's back */
 };
 
 struct flow_table *flow_table_new(size_t limit, uint64_t seed);
@@ -48,17 +49,19 @@ void flow_key_of(struct flow_key *key, bool *from_low, const struct frame *frame
 /* The flow, or NULL. */
 struct flow *flow_find(const struct flow_table *table, const struct flow_key *key);
 /* A new one, zeroed but for its key; there must be none of that key, and room. */
-struct flow *flow_add(struct flow_table *table, const struct flow_key *key, enum flow_age age,
-                      int64_t now);
+struct flow *flow_add(struct flow_table *table, const struct flow_key *key,
+                      enum flow_age age, int64_t now);
 bool flow_table_is_full(const struct flow_table *table);
 /* Takes it out and frees it; what it points to must be gone. */
 void flow_remove(struct flow_table *table, struct flow *flow);
 /* A packet came at `now`: it is the youngest of its age. */
-void flow_touch(struct flow_table *table, struct flow *flow, enum flow_age age, int64_t now);
+void flow_touch(struct flow_table *table, struct flow *flow, enum flow_age age,
+                int64_t now);
 /* The next flow whose time is over, or NULL. */
 struct flow *flow_expired(const struct flow_table *table, int64_t now);
 /* The flow that can be missed most easily, or NULL. */
 struct flow *flow_oldest(const struct flow_table *table);
 
-/* May the direction's packet from that interface count, or is it a copy of what its owner saw? */
+/* May the direction's packet from that interface count, or is it a copy of what its
+ * owner saw? */
 bool flow_owns(struct flow *flow, enum direction dir, uint32_t iface, int64_t at);

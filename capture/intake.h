@@ -1,5 +1,6 @@
-/* Intake: the thread that takes packets from the sources, numbers them, and gives them to the
- * workers. It never waits for anything but packets: what has no room is dropped and counted. */
+/* Intake: the thread that takes packets from the sources, numbers them, and gives them
+ * to the workers. It never waits for anything but packets: what has no room is dropped
+ * and counted. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -17,18 +18,20 @@ struct intake_counters {
     _Atomic uint64_t dropped_kernel, dropped_interface, dropped_memory;
 };
 
-/* Opens the sources of the NULL-terminated `ifaces`; `like` says how, but for the interface. The
- * strings must stay valid. */
-int intake_open(struct intake **out, const char *const *ifaces, const struct source_options *like,
-                struct err *err);
+/* Opens the sources of the NULL-terminated `ifaces`; `like` says how, but for the
+ * interface. The strings must stay valid. */
+int intake_open(struct intake **out, const char *const *ifaces,
+                const struct source_options *like, struct err *err);
 struct intake_target {
     struct worker *const *workers;
     unsigned worker_count;
     struct numbers *numbers;
     struct block_pool *pool;
-    size_t pool_limit;    /* bytes of blocks, beyond which packets are dropped */
+    size_t pool_limit; /* bytes of blocks, beyond which packets are dropped */
 };
-int intake_start(struct intake *intake, const struct intake_target *target, struct err *err);
-/* Ends the thread if there is one, closes the sources, and frees; all packets have been given. */
+int intake_start(struct intake *intake, const struct intake_target *target,
+                 struct err *err);
+/* Ends the thread if there is one, closes the sources, and frees; all packets have been
+ * given. */
 void intake_close(struct intake *intake);
 const struct intake_counters *intake_counters(const struct intake *intake);

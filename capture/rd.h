@@ -1,5 +1,5 @@
-/* A bounded reader: the only way to touch bytes of the network. A read past the end gives zeros and
- * sets `bad`, which stays; so a parser reads a whole header and asks once. */
+/* A bounded reader: the only way to touch bytes of the network. A read past the end
+ * gives zeros and sets `bad`, which stays, so that a parser asks once a header. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 struct rd {
     const uint8_t *at, *end;
-    bool bad;    /* something was not there; sticky */
+    bool bad; /* something was not there; sticky */
 };
 
 static inline void rd_init(struct rd *rd, const void *bytes, size_t len)
@@ -17,14 +17,13 @@ static inline void rd_init(struct rd *rd, const void *bytes, size_t len)
     rd->bad = false;
 }
 
-/* Bytes that are left; 0 once bad. */
 static inline size_t rd_left(const struct rd *rd)
 {
     return (size_t)(rd->end - rd->at);
 }
 
-/* The next `len` bytes, which are then behind the reader; NULL where they are not there (for 0
- * bytes: where it is bad). */
+/* The next `len` bytes, which are then behind the reader; NULL where they are not there
+ * (for 0 bytes: where it is bad). */
 static inline const uint8_t *rd_bytes(struct rd *rd, size_t len)
 {
     if (rd->bad || rd_left(rd) < len) {
@@ -43,14 +42,14 @@ static inline void rd_skip(struct rd *rd, size_t len)
     (void)rd_bytes(rd, len);
 }
 
-/* A reader of the next `len` bytes, which are then behind this one; where they are not there both
- * are bad. */
+/* A reader of the next `len` bytes, which are then behind this one; where they are not
+ * there both are bad. */
 static inline struct rd rd_sub(struct rd *rd, size_t len)
 {
     const uint8_t *bytes = rd_bytes(rd, len);
     struct rd sub;
     rd_init(&sub, bytes ? bytes : rd->end, bytes ? len : 0);
-    sub.bad = !bytes && rd->bad;
+    sub.bad = rd->bad;
     return sub;
 }
 
@@ -85,10 +84,17 @@ static inline uint64_t rd_le(struct rd *rd, size_t bytes)
     return value;
 }
 
-static inline uint16_t rd_be16(struct rd *rd) { return (uint16_t)rd_be(rd, 2); }
-static inline uint32_t rd_be24(struct rd *rd) { return (uint32_t)rd_be(rd, 3); }
-static inline uint32_t rd_be32(struct rd *rd) { return (uint32_t)rd_be(rd, 4); }
-static inline uint64_t rd_be64(struct rd *rd) { return rd_be(rd, 8); }
-static inline uint16_t rd_le16(struct rd *rd) { return (uint16_t)rd_le(rd, 2); }
-static inline uint32_t rd_le32(struct rd *rd) { return (uint32_t)rd_le(rd, 4); }
-static inline uint64_t rd_le64(struct rd *rd) { return rd_le(rd, 8); }
+static inline uint16_t rd_be16(struct rd *rd)
+{
+    return (uint16_t)rd_be(rd, 2);
+}
+
+static inline uint32_t rd_be24(struct rd *rd)
+{
+    return (uint32_t)rd_be(rd, 3);
+}
+
+static inline uint32_t rd_be32(struct rd *rd)
+{
+    return (uint32_t)rd_be(rd, 4);
+}

@@ -1,5 +1,5 @@
-/* A shard: the whole way of its packets in one thread, from decoding to entries. Live workers and
- * replay are shards with other surroundings. */
+/* A shard: the whole way of its packets in one thread, from decoding to entries. Live
+ * workers and replay are shards with other surroundings. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -19,11 +19,11 @@ struct shard_counters {
 };
 
 struct shard_options {
-    struct names *names;            /* may be NULL */
+    struct names *names; /* may be NULL */
     const char *node_ip, *node_name;
-    unsigned wants;                 /* enum want */
+    unsigned wants; /* enum want */
     size_t flows_max;
-    size_t memory_limit;            /* bytes for reassembly, of TCP and of fragments */
+    size_t memory_limit; /* bytes for reassembly, of TCP and of fragments */
     struct block_pool *pool;
     struct shard_counters *counters;
     struct dissect_counters *dissected;
@@ -44,7 +44,8 @@ struct shard *shard_new(const struct shard_options *options);
 /* What is open is let go without a word: call shard_finish() first. */
 void shard_free(struct shard *shard);
 void shard_packet(struct shard *shard, struct packet *packet);
-/* Time passed: ends flows that are idle, gives up on what does not come. About once a second. */
+/* Time passed: ends flows that are idle, gives up on what does not come. About once a
+ * second. */
 void shard_tick(struct shard *shard, int64_t now);
 /* The capture ended: so do all flows. */
 void shard_finish(struct shard *shard, int64_t now);

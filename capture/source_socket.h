@@ -1,9 +1,11 @@
-/* How libpcap gets its capture socket in a process that may not make one: it cannot be given a
- * descriptor, but it calls socket(2), and the program's own definition of that comes first. */
+/* How libpcap gets its capture socket in a process that may not make one: it cannot be
+ * given a descriptor, but it calls socket(2), and the program's own definition of that
+ * comes first. */
 #pragma once
 
 struct socket_opener {
-    int (*open)(void *context, int domain, int type, int protocol);    /* a descriptor, or -1 with errno */
+    int (*open)(void *context, int domain, int type,
+                int protocol); /* a descriptor, or -1 with errno */
     void *context;
 };
 

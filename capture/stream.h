@@ -11,7 +11,7 @@ enum stream_kind { STREAM_TCP, STREAM_UDP, STREAM_ICMP, STREAM_SCTP };
 /* An IPv4 address is the 4 first bytes. */
 struct address {
     uint8_t bytes[16];
-    uint8_t family;    /* 4 or 6 */
+    uint8_t family; /* 4 or 6 */
 };
 
 struct endpoint {
@@ -19,17 +19,19 @@ struct endpoint {
     uint16_t port;
 };
 
-/* DIR_FORWARD is the direction of the stream's first packet, or of the SYN where one was seen. */
+/* DIR_FORWARD is the direction of the stream's first packet, or of the SYN where one
+ * was seen. */
 enum direction { DIR_FORWARD, DIR_REVERSE };
 
 struct stream {
-    uint64_t number;            /* of its first packet; never given twice in a store */
+    uint64_t number; /* of its first packet; never given twice in a store */
     enum stream_kind kind;
-    struct endpoint ends[2];    /* [DIR_FORWARD] sends in that direction */
-    const char *iface;          /* name of the interface, "" unknown; lives as long as the engine */
-    uint32_t vlan;              /* outermost id, 0: none */
-    const char *tunnel;         /* "vxlan", "gre", … a constant; NULL: none */
-    bool outgoing;              /* the first packet left this host */
+    struct endpoint ends[2]; /* [DIR_FORWARD] sends in that direction */
+    const char
+        *iface;    /* name of the interface, "" unknown; lives as long as the engine */
+    uint32_t vlan; /* outermost id, 0: none */
+    const char *tunnel; /* "vxlan", "gre", … a constant; NULL: none */
+    bool outgoing;      /* the first packet left this host */
 };
 
 /* "000000000017.pcap", "000000000017_udp.pcap", "…_icmp.pcap", "…_sctp.pcap". */

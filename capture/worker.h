@@ -1,5 +1,5 @@
-/* A worker: the thread of one shard of the live engine. It takes runs of packets, holds them on
- * their flows, runs the statements over the entries, and fills the outbox. */
+/* A worker: the thread of one shard of the live engine. It takes runs of packets, holds
+ * them on their flows, runs the statements over the entries, and fills the outbox. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ struct worker;
 
 /* Of one protocol's entries. */
 struct protocol_count {
-    const char *_Atomic abbr;    /* NULL: free */
+    const char *_Atomic abbr; /* NULL: free */
     _Atomic uint64_t entries;
 };
 #define PROTOCOLS_MAX 64
@@ -37,8 +37,8 @@ struct worker_options {
     struct block_pool *pool;
     struct interfaces *interfaces;
     struct writer *writer;
-    struct iteration *live_packets, *live_entries;    /* borrowed */
-    size_t held_limit, memory_limit, queue_limit;     /* bytes */
+    struct iteration *live_packets, *live_entries; /* borrowed */
+    size_t held_limit, memory_limit, queue_limit;  /* bytes */
     size_t flows_max;
     int64_t packets_ttl;
     /* The set that is in force: a reference. Called when its generation changed. */
@@ -49,9 +49,10 @@ struct worker_options {
     void *context;
 };
 
-int worker_start(struct worker **out, const struct worker_options *options, struct err *err);
-/* Packets [first, first + count) of the block, of which `mine` of `bytes` are this worker's. Never
- * waits: where the queue is full they are dropped and counted. */
+int worker_start(struct worker **out, const struct worker_options *options,
+                 struct err *err);
+/* Packets [first, first + count) of the block, of which `mine` of `bytes` are this
+ * worker's. Never waits: where the queue is full they are dropped and counted. */
 void worker_give(struct worker *worker, struct block *block, size_t first, size_t count,
                  size_t mine, size_t bytes);
 /* Looks at the generation soon, also when idle. */
