@@ -174,10 +174,13 @@ int daemon_start(struct daemon *daemon, const struct options *options, struct er
 void daemon_stop(struct daemon *daemon)
 {
     struct fs *fs = &daemon->fs;
+    /* The engine's last callbacks still reach the scheduler. */
     if (fs->sched)
-        sched_close(fs->sched);
+        sched_stop(fs->sched);
     if (fs->engine)
         engine_close(fs->engine);
+    if (fs->sched)
+        sched_close(fs->sched);
     fs->sched = NULL;
     fs->engine = NULL;
 }

@@ -102,10 +102,21 @@ static int check_store(struct program *program, struct err *err)
     if (below)
         return err_set(err, -EINVAL, "the store %s lies under the mount point",
                        program->options.store);
-    char *full = absolute(program->options.store);
-    free(program->options.store);
-    program->options.store = full;
     return 0;
+}
+
+/* The daemon keeps no folder busy by standing in it, so paths must not depend on where
+ * it began. */
+static void leave_folder(struct options *options)
+{
+    char **paths[] = {&options->store, &options->names_file};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        char *full = *paths[i] ? absolute(*paths[i]) : NULL;
+        free(*paths[i]);
+        *paths[i] = full;
+    }
+    if (chdir("/"))
+        log_warn("can't go to /: errno=%d", errno);
 }
 
 /* ---- the session */
@@ -238,6 +249,8 @@ static int run(struct program *program, struct err *err)
     int r = find_mountpoint(program, err);
     if (!r)
         r = check_store(program, err);
+    if (!r)
+        leave_folder(&program->options);
     if (!r)
         r = daemon_open(&program->daemon, &program->options, err);
     if (r)

@@ -88,10 +88,12 @@ static int become(const struct identity *identity, struct err *err)
 
 int privs_drop(const struct identity *identity, struct err *err)
 {
+    capng_clear(CAPNG_SELECT_BOTH);
+    if (geteuid() == 0 && capng_apply(CAPNG_SELECT_BOUNDS))
+        return err_set(err, -EPERM, "can't drop the bounding set of capabilities");
     int r = become(identity, err);
     if (r)
         return r;
-    capng_clear(CAPNG_SELECT_BOTH);
     if (capng_apply(CAPNG_SELECT_CAPS))
         return err_set(err, -EPERM, "can't drop capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

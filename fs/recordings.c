@@ -119,26 +119,7 @@ static int recording_rename(struct fs *fs, const struct place *from,
     return r;
 }
 
-/* The statement is read out of the manifest, where it is as it was accepted. */
-static int recording_kfl(struct fs *fs, const struct place *place, struct buf *out)
-{
-    struct buf manifest = {0};
-    struct arena arena;
-    struct doc_value doc;
-    struct err err = {0};
-    arena_init(&arena, MANIFEST_MAX);
-    int r = store_manifest(fs->store, place->name, NULL, &manifest);
-    if (!r)
-        r = doc_parse(&doc, &arena, manifest.data, manifest.len, &err);
-    if (!r) {
-        const struct doc_value *kfl = doc_get(&doc, "kfl");
-        r = kfl && kfl->type == DOC_STRING ? buf_add(out, kfl->text, kfl->len)
-                                           : -ENODATA;
-    }
-    buf_fini(&manifest);
-    arena_fini(&arena);
-    return r;
-}
+static int recording_kfl(struct fs *fs, const struct place *place, struct buf *out);
 
 const struct place_ops recording_ops = {
     .stat = recording_stat,
@@ -233,6 +214,37 @@ static int manifest_open(struct file **out, struct fs *fs, const struct place *p
 
 const struct place_ops recording_manifest_ops = {.stat = manifest_stat,
                                                  .open = manifest_open};
+
+/* The statement of a manifest: an iteration's, or that of a recording's last. */
+static const struct doc_value *manifest_kfl(const struct doc_value *manifest)
+{
+    const struct doc_value *all = doc_get(manifest, "iterations");
+    if (!all || all->type != DOC_ARRAY)
+        return doc_get(manifest, "kfl");
+    if (!all->list || !all->list->count)
+        return NULL;
+    return doc_get(&all->list->members[all->list->count - 1].value, "kfl");
+}
+
+static int recording_kfl(struct fs *fs, const struct place *place, struct buf *out)
+{
+    struct buf manifest = {0};
+    struct arena arena;
+    struct doc_value doc;
+    struct err err = {0};
+    arena_init(&arena, MANIFEST_MAX);
+    int r = fill_manifest(fs, place, &manifest);
+    if (!r)
+        r = doc_parse(&doc, &arena, manifest.data, manifest.len, &err);
+    if (!r) {
+        const struct doc_value *kfl = manifest_kfl(&doc);
+        r = kfl && kfl->type == DOC_STRING ? buf_add(out, kfl->text, kfl->len)
+                                           : -ENODATA;
+    }
+    buf_fini(&manifest);
+    arena_fini(&arena);
+    return r;
+}
 
 /* ---- expires */
 
