@@ -218,6 +218,7 @@ void iteration_info(struct iteration *iteration, struct iteration_info *info)
         .first_at = totals->first_at,
         .last_at = totals->last_at,
         .disk_bytes = totals->disk_bytes,
+        .unfinished = !iteration->open && iteration->ended_at <= 0,
     };
     for (unsigned i = 0; i < iteration->loss_count; i++) {
         const struct loss *loss = &iteration->losses[i];

@@ -52,7 +52,7 @@ static int window_open(struct window *window, struct segment *segment,
 const uint8_t *window_get(struct window *window, uint64_t offset, size_t size,
                           uint64_t end)
 {
-    if (window->fd < 0 || offset > end || size > end - offset)
+    if (window->fd < 0 || size == 0 || offset > end || size > end - offset)
         return NULL;
     if (offset < window->at || offset + size > window->at + window->len) {
         size_t want = size > WINDOW ? size : WINDOW;

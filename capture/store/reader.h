@@ -13,7 +13,8 @@ struct window {
     uint64_t at;
 };
 
-/* `size` bytes at `offset` of a file that ends at `end`, until the next call; NULL: not there. */
+/* `size` bytes at `offset` of a file that ends at `end`, until the next call; NULL: not
+ * there, or none. */
 const uint8_t *window_get(struct window *window, uint64_t offset, size_t size, uint64_t end);
 void window_fini(struct window *window);
 
