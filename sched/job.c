@@ -139,10 +139,14 @@ static const char *get_text(const json_object *object, const char *key)
 
 static const char *find_saved(void *context, const char *name, size_t len)
 {
-    json_object_object_foreach((json_object *)context, key, value)
-    {
+    struct json_object_iterator at = json_object_iter_begin(context);
+    struct json_object_iterator end = json_object_iter_end(context);
+
+    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+        const char *key = json_object_iter_peek_name(&at);
+
         if (strlen(key) == len && memcmp(key, name, len) == 0)
-            return json_object_get_string(value);
+            return json_object_get_string(json_object_iter_peek_value(&at));
     }
     return NULL;
 }
