@@ -27,6 +27,7 @@
 /* Shares of live_limit. */
 #define HELD_PART   4
 #define OTHER_PART  8
+#define BODY_PART   256 /* as JSON and base64 it is some times as much */
 /* Beyond it: slabs that are pinned for some of their packets. */
 #define SLACK_PART  2
 #define MEMORY_MIN  (64u << 20)
@@ -289,6 +290,7 @@ static int start_worker(struct engine *engine, unsigned index, unsigned count,
         .memory_limit = limit / OTHER_PART / count,
         .queue_limit = limit / OTHER_PART / count,
         .flows_max = limit / FLOW_COST / count,
+        .body_limit = limit / BODY_PART,
         .packets_ttl = options->packets_ttl,
         .taps = current_taps,
         .generation = &engine->generation,

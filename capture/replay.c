@@ -13,6 +13,7 @@
 
 #define FLOWS_MAX    (256u << 10)
 #define MEMORY_LIMIT (256u << 20)
+#define BODY_LIMIT   (10u << 20)
 
 struct replay {
     const struct replay_options *options;
@@ -93,6 +94,7 @@ int replay_stream(FILE *in, const struct replay_options *options, struct err *er
         .wants = options->wants,
         .flows_max = FLOWS_MAX,
         .memory_limit = MEMORY_LIMIT,
+        .body_limit = BODY_LIMIT,
         .pool = replay.pool,
         .counters = &counters,
         .dissected = &dissected,

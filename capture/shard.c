@@ -10,7 +10,6 @@
 #include "kfl/base/clock.h"
 #include "kfl/base/mem.h"
 
-#define BODY_LIMIT       (10u << 20)
 #define DISSECTION_LIMIT (64u << 20)
 #define TCP_FLOW_LIMIT   (4u << 20)
 
@@ -101,7 +100,7 @@ struct shard *shard_new(const struct shard_options *options)
         .node_ip = options->node_ip,
         .node_name = options->node_name,
         .wants = options->wants,
-        .body_limit = BODY_LIMIT,
+        .body_limit = options->body_limit,
         .memory_limit = DISSECTION_LIMIT,
         .counters = options->dissected,
     };

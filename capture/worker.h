@@ -37,8 +37,8 @@ struct worker_options {
     struct block_pool *pool;
     struct interfaces *interfaces;
     struct writer *writer;
-    struct iteration *live_packets, *live_entries; /* borrowed */
-    size_t held_limit, memory_limit, queue_limit;  /* bytes */
+    struct iteration *live_packets, *live_entries;            /* borrowed */
+    size_t held_limit, memory_limit, queue_limit, body_limit; /* bytes */
     size_t flows_max;
     int64_t packets_ttl;
     /* The set that is in force: a reference. Called when its generation changed. */

@@ -58,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .wants = WANT_ALL,
         .flows_max = 16,
         .memory_limit = 1 << 20,
+        .body_limit = 1 << 16,
         .pool = &pool,
         .counters = &counters,
         .dissected = &dissected,

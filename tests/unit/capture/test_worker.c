@@ -205,6 +205,7 @@ static void start_worker(struct fixture *f, size_t queue_limit)
         .live_entries = &f->live_entries,
         .held_limit = 1 << 20,
         .memory_limit = 1 << 20,
+        .body_limit = 1 << 20,
         .queue_limit = queue_limit,
         .flows_max = 1000,
         .packets_ttl = 10 * NS_PER_S,
