@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capture/capture.h"
@@ -21,6 +22,10 @@
 #include "sched/sched.h"
 
 #define POOL_THREADS 2
+
+/* A daemon that was just unmounted may still be closing the store. */
+#define LOCK_TRIES 60
+#define LOCK_PAUSE (50 * NS_PER_MS)
 
 /* Not socket(2): libpcap's calls of that come here. */
 static int open_socket(void *context, int domain, int type, int protocol)
@@ -55,6 +60,10 @@ static int open_store(struct daemon *daemon, const struct options *options,
         .clock = daemon->fs.clock,
     };
     int r = store_open(&daemon->fs.store, &store, err);
+    for (int tries = 0; r == -EBUSY && tries < LOCK_TRIES; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE}, NULL);
+        r = store_open(&daemon->fs.store, &store, err);
+    }
     if (!r)
         r = saved_open(&daemon->fs.saved, store_dir(daemon->fs.store), err);
     if (!r)

@@ -123,6 +123,15 @@ static int step(struct mount *mount, struct place *child, const struct node *dir
     return r;
 }
 
+/* As step, of something new: folders that hold only what they hold refuse any other
+ * name. */
+static int step_new(struct mount *mount, struct place *child, const struct node *dir,
+                    const char *name)
+{
+    int r = step(mount, child, dir, name);
+    return r == -ENOENT && dir ? -EPERM : r;
+}
+
 /* Makes the entry that the kernel gets for a place; takes the place over. */
 static struct node *make_entry(struct mount *mount, struct fuse_entry_param *entry,
                                struct place *place, const struct stat *st)
@@ -130,8 +139,10 @@ static struct node *make_entry(struct mount *mount, struct fuse_entry_param *ent
     const struct place_ops *ops = place_ops(place->kind);
     uint64_t stamp = ops->stamp ? ops->stamp(mount->fs, place) : 0;
     struct node *node = tree_look(mount->tree, place, stamp);
-    *entry = (struct fuse_entry_param){
-        .ino = node->id, .attr = *st, .attr_timeout = stamp ? CACHED_FOR : 0};
+    *entry = (struct fuse_entry_param){.ino = node->id,
+                                       .attr = *st,
+                                       .attr_timeout = stamp ? CACHED_FOR : 0,
+                                       .entry_timeout = stamp ? CACHED_FOR : 0};
     entry->attr.st_ino = node->ino;
     return node;
 }
@@ -181,7 +192,7 @@ static void on_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
     struct mount *mount = mount_of(req);
     struct place place;
     (void)mode;
-    int r = step(mount, &place, node_of(req, parent), name);
+    int r = step_new(mount, &place, node_of(req, parent), name);
     if (r) {
         fuse_reply_err(req, -r);
         return;
@@ -388,7 +399,7 @@ static void on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     struct stat st;
     struct file *file;
     (void)mode;
-    int r = step(mount, &place, node_of(req, parent), name);
+    int r = step_new(mount, &place, node_of(req, parent), name);
     if (r) {
         fuse_reply_err(req, -r);
         return;

@@ -173,13 +173,20 @@ static int file_open(struct file **out, struct fs *fs, const struct place *place
     return open_view(out, fs, place, flags, NULL);
 }
 
+/* What is not recorded any more is worth a second of the kernel's memory, so that `ls
+ * -l` of thousands asks once a name. */
+static uint64_t member_stamp(struct fs *fs, const struct place *place)
+{
+    struct iteration_info info;
+    if (scope_info(&info, fs, place) || !info.ended_at)
+        return 0;
+    return info.packets + info.entries + 1;
+}
+
 /* An iteration that has ended is what it is; all else may still change. */
 static uint64_t file_stamp(struct fs *fs, const struct place *place)
 {
-    struct iteration_info info;
-    if (!place->start || scope_info(&info, fs, place) || !info.ended_at)
-        return 0;
-    return info.packets + info.entries + 1;
+    return place->start ? member_stamp(fs, place) : 0;
 }
 
 static int file_kfl(struct fs *fs, const struct place *place, struct buf *out)
@@ -264,8 +271,8 @@ static int stream_open(struct file **out, struct fs *fs, const struct place *pla
     return r ? -ENOENT : open_view(out, fs, place, flags, &number);
 }
 
-const struct place_ops recording_stream_ops = {.stat = stream_stat,
-                                               .open = stream_open};
+const struct place_ops recording_stream_ops = {
+    .stat = stream_stat, .open = stream_open, .stamp = member_stamp};
 
 /* ---- entries/ */
 
@@ -331,4 +338,5 @@ static int entry_open(struct file **out, struct fs *fs, const struct place *plac
     return r;
 }
 
-const struct place_ops recording_entry_ops = {.stat = entry_stat, .open = entry_open};
+const struct place_ops recording_entry_ops = {
+    .stat = entry_stat, .open = entry_open, .stamp = member_stamp};

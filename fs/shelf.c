@@ -176,11 +176,12 @@ static struct held *to_front(struct shelf *shelf, struct held *held)
     return carry == held ? NULL : carry;
 }
 
-static struct held *find(struct shelf *shelf, const char *key, uint64_t stamp)
+static struct held *find(struct shelf *shelf, const char *key, uint64_t stamp,
+                         bool growing)
 {
     for (size_t i = 0; i < SHELF_SIZE && shelf->items[i]; i++) {
         struct held *held = shelf->items[i];
-        bool fresh = clock_monotonic() - held->made_at < FRESH_FOR;
+        bool fresh = growing && clock_monotonic() - held->made_at < FRESH_FOR;
         if (strcmp(held->key, key))
             continue;
         if (held->catalogue.stamp != stamp && !fresh)
@@ -204,7 +205,7 @@ int shelf_get(struct catalogue **out, struct fs *fs, const struct place *place)
     uint64_t stamp = XXH3_64bits(facts, sizeof facts) | 1;
     char *key = make_key(place);
     pthread_mutex_lock(&shelf->lock);
-    struct held *held = find(shelf, key, stamp);
+    struct held *held = find(shelf, key, stamp, info.start && !info.ended_at);
     pthread_mutex_unlock(&shelf->lock);
     if (held) {
         free(key);
