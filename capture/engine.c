@@ -201,6 +201,20 @@ static void adopted(void *context, unsigned worker, uint64_t generation)
     settle(engine);
 }
 
+/* What recordings are told of, beside what they lose on their own. */
+static void lost(void *context, uint64_t losses[LOSSES])
+{
+    const struct engine *engine = context;
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        losses[LOSS_QUEUE] += worker_counters(engine->workers[i])->dropped_queue;
+    if (!engine->intake)
+        return;
+    const struct intake_counters *intake = intake_counters(engine->intake);
+    losses[LOSS_KERNEL] = intake->dropped_kernel;
+    losses[LOSS_INTERFACE] = intake->dropped_interface;
+    losses[LOSS_MEMORY] = intake->dropped_memory;
+}
+
 int engine_record(struct engine *engine, const struct tap_options *options,
                   uint64_t *id, struct err *err)
 {
@@ -295,6 +309,7 @@ static int start_worker(struct engine *engine, unsigned index, unsigned count,
         .taps = current_taps,
         .generation = &engine->generation,
         .adopted = adopted,
+        .lost = lost,
         .context = engine,
     };
     return worker_start(&engine->workers[index], &worker, err);

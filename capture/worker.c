@@ -53,7 +53,8 @@ struct worker {
     struct kfl_run *run;
     struct outbox outbox;
     struct buf line;
-    int64_t ticked_at; /* monotonic */
+    int64_t ticked_at;     /* monotonic */
+    uint64_t lost[LOSSES]; /* that the recordings were told of */
     struct worker_counters counters;
 };
 
@@ -229,10 +230,33 @@ static const char *iface_name(void *context, uint32_t index)
 
 /* ---- the thread */
 
+static const char *const causes[LOSSES] = {
+    [LOSS_KERNEL] = "kernel",
+    [LOSS_INTERFACE] = "interface",
+    [LOSS_QUEUE] = "queue",
+    [LOSS_MEMORY] = "memory",
+};
+
+static void tell_losses(struct worker *worker)
+{
+    uint64_t lost[LOSSES] = {0};
+    if (worker->options.index != 0 || !worker->options.lost)
+        return;
+    worker->options.lost(worker->options.context, lost);
+    for (int cause = 0; cause < LOSSES; cause++) {
+        uint64_t more = lost[cause] - worker->lost[cause];
+        for (size_t i = 0; more > 0 && i < worker->taps->count; i++)
+            outbox_loss(&worker->outbox, worker->taps->taps[i].iteration, causes[cause],
+                        more);
+        worker->lost[cause] = lost[cause];
+    }
+}
+
 static void adopt_taps(struct worker *worker)
 {
     if (*worker->options.generation == worker->taps->generation)
         return;
+    tell_losses(worker);
     /* What was owed to the old set goes first; the second time only what it lost is in
      * there. */
     outbox_flush(&worker->outbox);
@@ -269,6 +293,7 @@ static int64_t pass_time(struct worker *worker)
         return NS_PER_S - idle;
     worker->ticked_at += idle;
     shard_tick(worker->shard, now);
+    tell_losses(worker);
     outbox_flush_full(&worker->outbox);
     return NS_PER_S;
 }
@@ -292,6 +317,7 @@ static void *work(void *context)
             break;
     }
     shard_finish(worker->shard, worker->options.clock->now(worker->options.clock));
+    tell_losses(worker);
     outbox_flush(&worker->outbox);
     outbox_flush(&worker->outbox);
     return NULL;

@@ -29,6 +29,9 @@ struct worker_counters {
     struct protocol_count protocols[PROTOCOLS_MAX];
 };
 
+/* Packets that never came to a worker: no one knows whose they were. */
+enum loss { LOSS_KERNEL, LOSS_INTERFACE, LOSS_QUEUE, LOSS_MEMORY, LOSSES };
+
 struct worker_options {
     unsigned index;
     const struct clock *clock;
@@ -46,6 +49,9 @@ struct worker_options {
     _Atomic uint64_t *generation;
     /* All that was owed to older sets has been handed to the writer. */
     void (*adopted)(void *context, unsigned worker, uint64_t generation);
+    /* Such losses so far. The first worker tells all recordings that run. May be NULL.
+     */
+    void (*lost)(void *context, uint64_t losses[LOSSES]);
     void *context;
 };
 

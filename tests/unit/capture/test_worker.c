@@ -137,6 +137,7 @@ struct fixture {
     struct tap_set *taps;
     _Atomic uint64_t generation;
     uint64_t adopted;
+    _Atomic uint64_t lost[LOSSES];
     uint64_t number;
     int64_t at;
 };
@@ -191,6 +192,13 @@ static void record(struct fixture *f, uint64_t id, struct iteration *to,
     kfl_unref(kfl);
 }
 
+static void lost(void *context, uint64_t losses[LOSSES])
+{
+    struct fixture *f = context;
+    for (int i = 0; i < LOSSES; i++)
+        losses[i] = f->lost[i];
+}
+
 static void start_worker(struct fixture *f, size_t queue_limit)
 {
     struct err err;
@@ -212,6 +220,7 @@ static void start_worker(struct fixture *f, size_t queue_limit)
         .taps = current,
         .generation = &f->generation,
         .adopted = adopted,
+        .lost = lost,
         .context = f,
     };
     assert_int_equal(worker_start(&f->worker, &options, &err), 0);
@@ -540,6 +549,21 @@ static void test_a_full_queue_is_counted(void **state)
     assert_true(dropped > 0 && dropped % 3 == 0 && dropped < count * 3);
 }
 
+static void test_what_capture_lost_is_told_to_those_who_ran(void **state)
+{
+    struct fixture *f = *state;
+    f->lost[LOSS_KERNEL] = 100; /* before anything ran */
+    record(f, 1, &f->job, "http");
+    f->lost[LOSS_KERNEL] = 107;
+    f->lost[LOSS_QUEUE] = 3;
+    record(f, 2, &f->other, "http");
+    f->lost[LOSS_KERNEL] = 108;
+    use(f, tap_set_without(f->taps, 1));
+    stop(f);
+    assert_string_equal(text_of(&f->job.losses), "kernel=7 queue=3 kernel=1 ");
+    assert_string_equal(text_of(&f->other.losses), "kernel=1 ");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -556,6 +580,7 @@ int main(void)
         CASE(test_copies_from_another_interface_are_dropped),
         CASE(test_a_writer_that_does_not_keep_up_is_counted),
         CASE(test_a_full_queue_is_counted),
+        CASE(test_what_capture_lost_is_told_to_those_who_ran),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
