@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capture/entry.h"
+#include "capture/proto/table.h"
 #include "capture/sink.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/mem.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture/names.h"
+#include "capture/proto/table.h"
 #include "capture/sink.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/mem.h"

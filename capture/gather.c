@@ -6,8 +6,8 @@
 
 #include "capture/block.h"
 #include "capture/decode.h"
-#include "capture/sll2.h"
 #include "capture/store/log.h"
+#include "capture/store/sll2.h"
 #include "kfl/base/mem.h"
 
 struct kept {
@@ -91,13 +91,14 @@ static bool write_packet(const struct gather *gather, FILE *out,
                          const struct packet *packet)
 {
     uint8_t record[PCAP_RECORD], link[SLL2_HEADER];
-    size_t replaced = 0, link_len = 0;
+    uint32_t replaced = 0, link_len = 0;
     if (gather->mixed) {
-        if (!sll2_rewrite(link, &replaced, packet))
+        if (!sll2_header(link, &replaced, packet->linktype, packet->data,
+                         packet->caplen))
             return false;
         link_len = SLL2_HEADER;
     }
-    uint32_t change = (uint32_t)(link_len - replaced);
+    uint32_t change = link_len - replaced;
     pcap_put_record(record, packet->at, packet->caplen + change, packet->len + change);
     fwrite(record, 1, sizeof record, out);
     fwrite(link, 1, link_len, out);

@@ -1,4 +1,5 @@
-/* The packets of chosen streams, out of several captures, as one PCAP file in order of time. */
+/* The packets of chosen streams, out of several captures, as one PCAP file in order of
+ * time. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,6 @@ void gather_choose(struct gather *gather, uint64_t stream);
 bool gather_chosen(const struct gather *gather, uint64_t stream);
 /* Keeps a copy. */
 void gather_add(struct gather *gather, const struct packet *packet);
-/* Nanosecond PCAP; link types that differ become LINUX_SLL2. *left_out counts what has none of its
- * kind. 0 or -errno. */
+/* Nanosecond PCAP; link types that differ become LINUX_SLL2. *left_out counts what has
+ * none of its kind. 0 or -errno. */
 int gather_write(struct gather *gather, FILE *out, uint64_t *left_out);

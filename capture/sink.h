@@ -1,4 +1,5 @@
-/* The sink of a dissection: exchanges that are under way, and their way out as entries. */
+/* The sink of a dissection: exchanges that are under way, and their way out as entries.
+ */
 #pragma once
 #include "capture/entry.h"
 #include "capture/proto/proto.h"
@@ -8,14 +9,14 @@ struct exchange;
 struct sink {
     struct dissect_env *env;
     const struct stream *stream;
-    struct exchange *first, *last;    /* in order of their start */
-    size_t count, held;               /* exchanges; bytes of their finished messages */
+    struct exchange *first, *last; /* in order of their start */
+    size_t count, held;            /* exchanges; bytes of their finished messages */
     uint32_t next_index;
-    int64_t at;                       /* time of the newest bytes */
-    int64_t first_at;                 /* time of the first byte that is given now */
-    int64_t answer_ns;                /* of the dissector */
-    bool switched;                    /* sink_switch() was called */
-    const struct dissector *next;     /* with this */
+    int64_t at;                   /* time of the newest bytes */
+    int64_t first_at;             /* time of the first byte that is given now */
+    int64_t answer_ns;            /* of the dissector */
+    bool switched;                /* sink_switch() was called */
+    const struct dissector *next; /* with this */
 };
 
 void sink_init(struct sink *sink, struct dissect_env *env, const struct stream *stream);

@@ -10,7 +10,7 @@ struct sink;
 
 /* Is every byte of it accounted for? */
 bool dns_is_message(const uint8_t *bytes, size_t len);
-/* A whole message, of `wire` bytes with its framing. `unasked`: an answer may come without a question
- * before it, because that was told elsewhere. */
-void dns_take(struct sink *sink, enum direction dir, const uint8_t *bytes, size_t len, size_t wire,
-              bool unasked);
+/* A whole message, of `wire` bytes with its framing. `unasked`: an answer may come
+ * without a question before it, because that was told elsewhere. */
+void dns_take(struct sink *sink, enum direction dir, const uint8_t *bytes, size_t len,
+              size_t wire, bool unasked);

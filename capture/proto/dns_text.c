@@ -65,7 +65,7 @@ static const struct word rcodes[] = {
     {23, "Bad/missing Server Cookie"},
 };
 
-#define LOOK_UP(table, number) look_up(table, sizeof table / sizeof table[0], number)
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static const char *look_up(const struct word *words, size_t count, unsigned number)
 {
@@ -82,7 +82,7 @@ static const char *look_up(const struct word *words, size_t count, unsigned numb
 
 const char *dns_type_text(char out[DNS_WORD], uint16_t type)
 {
-    const char *text = LOOK_UP(types, type);
+    const char *text = look_up(types, COUNT(types), type);
     if (text)
         return text;
     snprintf(out, DNS_WORD, "TYPE%u", type);
@@ -91,7 +91,7 @@ const char *dns_type_text(char out[DNS_WORD], uint16_t type)
 
 const char *dns_class_text(char out[DNS_WORD], uint16_t class)
 {
-    const char *text = LOOK_UP(classes, class);
+    const char *text = look_up(classes, COUNT(classes), class);
     if (text)
         return text;
     snprintf(out, DNS_WORD, "CLASS%u", class);
@@ -100,12 +100,12 @@ const char *dns_class_text(char out[DNS_WORD], uint16_t class)
 
 const char *dns_opcode_text(unsigned opcode)
 {
-    const char *text = LOOK_UP(opcodes, opcode);
+    const char *text = look_up(opcodes, COUNT(opcodes), opcode);
     return text ? text : "Unknown";
 }
 
 const char *dns_rcode_text(unsigned rcode)
 {
-    const char *text = LOOK_UP(rcodes, rcode);
+    const char *text = look_up(rcodes, COUNT(rcodes), rcode);
     return text ? text : "Unknown";
 }

@@ -6,9 +6,21 @@
 #define DNS_WORD 16
 
 enum dns_type {
-    DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_HINFO = 13, DNS_MX = 15,
-    DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_DNAME = 39, DNS_OPT = 41, DNS_SPF = 99,
-    DNS_ANY = 255, DNS_URI = 256,
+    DNS_A = 1,
+    DNS_NS = 2,
+    DNS_CNAME = 5,
+    DNS_SOA = 6,
+    DNS_PTR = 12,
+    DNS_HINFO = 13,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_SRV = 33,
+    DNS_DNAME = 39,
+    DNS_OPT = 41,
+    DNS_SPF = 99,
+    DNS_ANY = 255,
+    DNS_URI = 256,
 };
 
 /* "AAAA", else "TYPE65280" (RFC 3597), in `out` if it must be made. */

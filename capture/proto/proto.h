@@ -1,5 +1,6 @@
-/* The dissector contract. A dissector is a function of bytes: it sees a reader, its own state and a
- * sink, and can reach no flow, file, clock or lock. One file and one line in protos.def each. */
+/* The dissector contract. A dissector is a function of bytes: it sees a reader, its own
+ * state and a sink, and can reach no flow, file, clock or lock. One file and one line
+ * in protos.def each. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,34 +23,39 @@ enum side { SIDE_REQUEST, SIDE_RESPONSE };
 /* One message while it is read, its memory and its document. */
 struct message {
     struct exchange *exchange; /* the sink's */
-    struct arena arena;        /* freed with the exchange; where `doc` and its texts lie */
-    struct doc_value doc;      /* an object; what `request` or `response` will be */
+    struct arena arena;   /* freed with the exchange; where `doc` and its texts lie */
+    struct doc_value doc; /* an object; what `request` or `response` will be */
     enum side side;
     enum direction dir;
-    uint64_t bytes;            /* on the wire; the dissector's to add */
-    uint64_t key;              /* the dissector's own, to find the request of a response */
-    int64_t start_at, end_at;  /* set by the sink */
-    const char *error;         /* type of the first error, a constant; NULL: none */
+    uint64_t bytes; /* on the wire; the dissector's to add */
+    uint64_t key;   /* the dissector's own, to find the request of a response */
+    int64_t start_at, end_at; /* set by the sink */
+    const char *error;        /* type of the first error, a constant; NULL: none */
     char error_msg[96];
     bool done;
 };
 
 struct dissector {
     const char *name;
-    unsigned kinds;            /* 1 << enum stream_kind, or-ed */
-    const uint16_t *ports;     /* hints, ended by 0 */
-    size_t state_size;         /* zeroed when the protocol was found */
-    int64_t answer_ns;         /* how long a request waits for its answer; 0: while the stream lasts */
-    /* 0..100 that these first bytes of a direction are this protocol; PROBE_MORE: too few to say. */
+    unsigned kinds;        /* 1 << enum stream_kind, or-ed */
+    const uint16_t *ports; /* hints, ended by 0 */
+    size_t state_size;     /* zeroed when the protocol was found */
+    int64_t answer_ns; /* how long a request waits for its answer; 0: while the stream
+                          lasts */
+    /* 0..100 that these first bytes of a direction are this protocol; PROBE_MORE: too
+     * few to say. */
     int (*probe)(struct rd bytes, enum stream_kind kind);
-    /* Bytes eaten; 0: more are needed (those given come again, in front of them); -EBADMSG: not
-     * this protocol after all. Datagrams come whole and are eaten whole. */
+    /* Bytes eaten; 0: more are needed (those given come again, in front of them);
+     * -EBADMSG: not this protocol after all. Datagrams come whole and are eaten whole.
+     */
     long (*feed)(void *state, struct sink *sink, enum direction dir, struct rd bytes);
-    /* That many bytes were lost; what was not eaten before them is lost too. May be NULL. */
+    /* That many bytes were lost; what was not eaten before them is lost too. May be
+     * NULL. */
     void (*gap)(void *state, struct sink *sink, enum direction dir, uint64_t missing);
     /* Nothing more comes in this direction; `rest` was not eaten. May be NULL. */
-    void (*done)(void *state, struct sink *sink, enum direction dir, enum stream_end why, struct rd rest);
-    void (*free)(void *state);    /* what the state points to; may be NULL */
+    void (*done)(void *state, struct sink *sink, enum direction dir,
+                 enum stream_end why, struct rd rest);
+    void (*free)(void *state); /* what the state points to; may be NULL */
 };
 
 #define PROBE_MORE (-1)
@@ -58,40 +64,37 @@ struct dissector {
 
 bool sink_wants(const struct sink *sink, enum want want);
 size_t sink_body_limit(const struct sink *sink);
-bool sink_has_port(const struct sink *sink, uint16_t port);    /* at either end */
+bool sink_has_port(const struct sink *sink, uint16_t port); /* at either end */
 enum stream_kind sink_kind(const struct sink *sink);
 /* A request begins an exchange. NULL where memory is at its limit. */
-struct message *sink_request(struct sink *sink, enum direction dir, const struct protocol *protocol);
+struct message *sink_request(struct sink *sink, enum direction dir,
+                             const struct protocol *protocol);
 /* A response to `request`; NULL: to one that was not seen. NULL as above. */
-struct message *sink_response(struct sink *sink, enum direction dir, const struct protocol *protocol,
-                              struct message *request);
-/* Requests that were sent in direction `dir` and have no response yet, oldest first; NULL: no more. */
-struct message *sink_pending(struct sink *sink, enum direction dir, const struct message *after);
-/* The message is whole; with both sides whole the entry is emitted. Gone after that, if so. */
+struct message *sink_response(struct sink *sink, enum direction dir,
+                              const struct protocol *protocol, struct message *request);
+/* Requests that were sent in direction `dir` and have no response yet, oldest first;
+ * NULL: no more. */
+struct message *sink_pending(struct sink *sink, enum direction dir,
+                             const struct message *after);
+/* The message is whole; with both sides whole the entry is emitted. Gone after that, if
+ * so. */
 void sink_done(struct sink *sink, struct message *message);
 /* The same for a message that has no other side and needs none. */
 void sink_alone(struct sink *sink, struct message *message);
 /* A request that will have no response after all is emitted with that error. */
-void sink_abandon(struct sink *sink, struct message *request, const char *type, const char *msg);
-/* Takes an unfinished response away: its request is emitted with that error. False: it has none. */
-bool sink_retract(struct sink *sink, struct message *response, const char *type, const char *msg);
+void sink_abandon(struct sink *sink, struct message *request, const char *type,
+                  const char *msg);
+/* Takes an unfinished response away: its request is emitted with that error. False: it
+ * has none. */
+bool sink_retract(struct sink *sink, struct message *response, const char *type,
+                  const char *msg);
 /* The entry's protocol, where it shows only later. */
 void message_protocol(struct message *message, const struct protocol *protocol);
 /* The first error of a message stays; `type` is a constant. */
-__attribute__((format(printf, 3, 4)))
-void message_fail(struct message *message, const char *type, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+message_fail(struct message *message, const char *type, const char *format, ...);
 /* An address was called that in an answer. */
-void sink_learn(struct sink *sink, const struct address *address, const char *name, size_t len, uint32_t ttl_s);
+void sink_learn(struct sink *sink, const struct address *address, const char *name,
+                size_t len, uint32_t ttl_s);
 /* From here on the stream speaks another protocol; NULL: one that is not known. */
 void sink_switch(struct sink *sink, const char *name);
-
-/* ---- the table */
-
-#define PROTO(id) extern const struct dissector id##_dissector;
-#include "capture/proto/protos.def"
-#undef PROTO
-
-const struct dissector *table_find(const char *name);
-/* The dissector that is surest of the first bytes of a direction. NULL: none, or *more is set and
- * more bytes may tell. */
-const struct dissector *table_probe(const struct stream *stream, struct rd bytes, bool *more);

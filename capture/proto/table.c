@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "capture/proto/proto.h"
+#include "capture/proto/table.h"
 
 /* Below this the bytes are taken for nothing; a port that fits adds its hint, so that
  * content comes first and ports break ties. */

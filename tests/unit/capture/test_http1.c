@@ -504,8 +504,7 @@ static void a_stream_is_joined_in_its_middle(void **state)
 static void other_protocols_are_not_http(void **state)
 {
     (void)state;
-    static const char *const firsts[] = {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-                                         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    static const char *const firsts[] = {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
                                          "SSH-2.0-OpenSSH_9.2\r\n",
                                          "EHLO mail.example\r\n",
                                          "INVITE sip:a@b SIP/2.0\r\n\r\n",
