@@ -1,48 +1,9 @@
-/* Frames for tests, built layer by layer from the inside out. */
+/* Headers of frames for tests, put on layer by layer from the inside out. */
 #pragma once
-#include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
-#include "capture/block.h"
 #include "capture/decode.h"
-
-#define WIRE_MAX 70000
-
-/* Bytes grow to the front, so that each layer is put before what it carries. */
-struct wire {
-    uint8_t room[WIRE_MAX];
-    size_t start;
-};
-
-static inline void wire_init(struct wire *wire, const void *payload, size_t len)
-{
-    wire->start = WIRE_MAX - len;
-    if (len > 0)
-        memcpy(wire->room + wire->start, payload, len);
-}
-
-static inline const uint8_t *wire_data(const struct wire *wire)
-{
-    return wire->room + wire->start;
-}
-
-static inline uint32_t wire_len(const struct wire *wire)
-{
-    return (uint32_t)(WIRE_MAX - wire->start);
-}
-
-static inline void wire_bytes(struct wire *wire, const void *bytes, size_t len)
-{
-    wire->start -= len;
-    memcpy(wire->room + wire->start, bytes, len);
-}
-
-static inline void wire_be(struct wire *wire, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++, value >>= 8)
-        wire->room[--wire->start] = (uint8_t)value;
-}
+#include "tests/unit/capture/wire.h"
 
 static inline void wire_udp(struct wire *wire, uint16_t src, uint16_t dst)
 {
@@ -108,14 +69,4 @@ static inline void wire_ethernet(struct wire *wire, uint16_t type)
     wire_be(wire, type, 2);
     wire_be(wire, 0x020000000001u, 6);
     wire_be(wire, 0x020000000002u, 6);
-}
-
-/* Points into `wire`. */
-static inline struct packet wire_packet(const struct wire *wire, uint16_t linktype)
-{
-    return (struct packet){.number = 1,
-                           .data = wire_data(wire),
-                           .caplen = wire_len(wire),
-                           .len = wire_len(wire),
-                           .linktype = linktype};
 }
