@@ -281,11 +281,12 @@ lookup() {
     dig +tries=1 +time=5 @127.0.0.1 "$@" >/dev/null || fail "dig $*"
 }
 
-# reference INTERFACE FILE [COMMAND…]: what tcpdump sees meanwhile.
+# reference INTERFACE FILE [COMMAND…]: what tcpdump sees meanwhile. Each slot of its ring takes a
+# whole snaplen, so that the usual buffer has room for few.
 reference() {
     local iface=$1 file=$2
     shift 2
-    "$@" tcpdump -i "$iface" --immediate-mode -U -s 262144 -w "$file" 2>"$file.log" &
+    "$@" tcpdump -i "$iface" --immediate-mode -B 65536 -U -s 66000 -w "$file" 2>"$file.log" &
     at_end end_process $!
     until_ok 10 grep -q 'listening on' "$file.log"
 }
