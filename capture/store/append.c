@@ -5,6 +5,8 @@
 
 #include "capture/block.h"
 #include "capture/store/inside.h"
+#include "capture/store/limit.h"
+#include "capture/store/manifest.h"
 #include "capture/store/set.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/log.h"

@@ -1,5 +1,5 @@
-/* A folder of segments that may move: recordings are renamed, and what is removed goes to trash/ and
- * is deleted when the last reader has let it go. */
+/* A folder of segments that may move: recordings are renamed, and what is removed goes
+ * to trash/ and is deleted when the last reader has let it go. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +17,8 @@ void folder_unref(struct folder *folder);
 int folder_open(struct folder *folder, const char *name, int flags);
 /* The same for a file of a segment, wherever it is by now. */
 int folder_open_segment(struct segment *segment, const char *suffix, int flags);
-/* The recording it belongs to got another name; the caller holds the store's paths for writing. */
+/* The recording it belongs to got another name; the caller holds the store's paths for
+ * writing. */
 void folder_renamed(struct folder *folder, const char *path);
 /* Moves it to trash/. After that it is deleted with its last reference. */
 int folder_discard(struct folder *folder);

@@ -1,3 +1,5 @@
+#include "capture/store/iteration.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,6 +7,7 @@
 
 #include "capture/store/folder.h"
 #include "capture/store/inside.h"
+#include "capture/store/manifest.h"
 #include "capture/store/reader.h"
 #include "capture/store/set.h"
 #include "kfl/base/clock.h"

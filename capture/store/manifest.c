@@ -1,5 +1,7 @@
 /* manifest.json of an iteration: what recording.json shows, and beside it what the
  * store needs to read its segments again without reading all of them. */
+#include "capture/store/manifest.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -11,6 +13,7 @@
 
 #include "capture/store/folder.h"
 #include "capture/store/inside.h"
+#include "capture/store/recover.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/mem.h"

@@ -1,5 +1,5 @@
-/* Segments in memory, as readers see them: chunks of records that never move, each record with the
- * packet it refers to or the text that it is. */
+/* Segments in memory, as readers see them: chunks of records that never move, each
+ * record with the packet it refers to or the text that it is. */
 #pragma once
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* Order over several segments: segments that overlap in time form a group; within it a compact
- * index says what comes when. */
+/* Order over several segments: segments that overlap in time form a group; within it a
+ * compact index says what comes when. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

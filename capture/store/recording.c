@@ -1,3 +1,5 @@
+#include "capture/store/recording.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +9,8 @@
 
 #include "capture/store/folder.h"
 #include "capture/store/inside.h"
+#include "capture/store/manifest.h"
+#include "capture/store/snapshot.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/err.h"

@@ -1,4 +1,6 @@
 /* Reading the store as the last daemon left it, however it ended. */
+#include "capture/store/recover.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 
 #include "capture/store/folder.h"
 #include "capture/store/inside.h"
+#include "capture/store/manifest.h"
 #include "capture/store/set.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/err.h"

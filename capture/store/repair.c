@@ -10,6 +10,7 @@
 #include "capture/store/folder.h"
 #include "capture/store/inside.h"
 #include "capture/store/reader.h"
+#include "capture/store/recover.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/log.h"
 #include "kfl/base/sys.h"
@@ -183,10 +184,9 @@ static uint64_t cut_file(struct window *window, uint64_t size, uint64_t end,
 {
     if (window->fd < 0 || *result < 0)
         return 0;
-    if (size != end && ftruncate(window->fd, (off_t)end) < 0)
-        *result = -errno;
     /* From here on the manifest vouches for it. */
-    else if (fdatasync(window->fd) < 0)
+    if ((size != end && ftruncate(window->fd, (off_t)end) < 0) ||
+        fdatasync(window->fd) < 0)
         *result = -errno;
     return *result == 0 && size > end ? size - end : 0;
 }

@@ -7,6 +7,7 @@
 #define LINKTYPE_SLL2     276
 #define LINKTYPE_ETHERNET 1
 
-/* The header that takes the place of the first *skip bytes of the packet; false: no ethertype. */
-bool sll2_header(uint8_t out[SLL2_HEADER], uint32_t *skip, uint32_t linktype, const uint8_t *data,
-                 uint32_t caplen);
+/* The header that takes the place of the first *skip bytes of the packet; false: no
+ * ethertype. */
+bool sll2_header(uint8_t out[SLL2_HEADER], uint32_t *skip, uint32_t linktype,
+                 const uint8_t *data, uint32_t caplen);

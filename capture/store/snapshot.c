@@ -1,3 +1,4 @@
+
 #include "capture/store/snapshot.h"
 
 #include <stdlib.h>

@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "capture/store/inside.h"
+#include "capture/store/manifest.h"
+#include "capture/store/recover.h"
+#include "capture/store/snapshot.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/err.h"

@@ -1,5 +1,5 @@
 /* Recording and reading back: what was committed is seen, in order, and stays. */
-#include "store_case.h"
+#include "tests/unit/capture/store_case.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -82,7 +82,8 @@ static void test_all_is_there_after_a_restart(void **state)
     snprintf(path, sizeof(path), "%s/recordings/a/2025-10-09T08-53-20Z", c.path);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
-    strcat(path, "/000001.pcap");
+    snprintf(path, sizeof(path), "%s/recordings/a/2025-10-09T08-53-20Z/000001.pcap",
+             c.path);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     buf_fini(&before);

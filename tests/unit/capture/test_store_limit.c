@@ -1,6 +1,6 @@
 /* Limits: what stops, what is dropped, what is counted; and live traffic, which
  * forgets. */
-#include "store_case.h"
+#include "tests/unit/capture/store_case.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* After a crash: whatever is torn, what was committed before it is there, and the files
  * are valid. */
-#include "store_case.h"
+#include "tests/unit/capture/store_case.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* Files made of packets and lines of many segments, against what a simple model says
  * they are. */
-#include "store_case.h"
+#include "tests/unit/capture/store_case.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* The writer: batches of several workers become one order, and readers never see half
  * of it. */
-#include "store_case.h"
+#include "tests/unit/capture/store_case.h"
 
 #include <errno.h>
 #include <pthread.h>
