@@ -19,7 +19,7 @@
 #include "kfl/base/mem.h"
 #include "kfl/base/sys.h"
 
-#define ROUND_MS      50 /* what was captured is given to the workers at least so often */
+#define LOOK_MS       1000 /* at drops and interfaces, also when it is quiet */
 #define ROUND_PACKETS 2048 /* of one source, so that no other starves */
 #define EVENTS_MAX    16
 
@@ -123,7 +123,7 @@ static void look_around(struct intake *intake)
 {
     int64_t now = clock_monotonic();
     uint64_t kernel = 0, interface = 0;
-    if (now - intake->looked_at < NS_PER_S)
+    if (now - intake->looked_at < LOOK_MS * NS_PER_MS)
         return;
     intake->looked_at = now;
     for (size_t i = 0; i < intake->count; i++) {
@@ -153,7 +153,7 @@ static void *take(void *context)
     struct epoll_event events[EVENTS_MAX];
     bool stop = false;
     while (!stop) {
-        int count = epoll_wait(intake->epoll, events, EVENTS_MAX, ROUND_MS);
+        int count = epoll_wait(intake->epoll, events, EVENTS_MAX, LOOK_MS);
         for (int i = 0; i < count; i++) {
             if (events[i].data.u64 == intake->count)
                 stop = true;
