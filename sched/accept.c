@@ -122,6 +122,8 @@ int accept_spec(struct sched *sched, struct job *job, struct spec *spec,
 
     status = store_create(sched->options.store, job->name, err);
     if (status == 0)
+        status = job_save_spec(&next, sched->jobs_fd, err);
+    if (status == 0)
         status = job_save(&next, sched->jobs_fd, err);
     if (status < 0)
         return status;

@@ -88,36 +88,41 @@ static json_object *state_of(const struct job *job)
     return state;
 }
 
-static int replace(int folder_fd, const char *name, const char *text)
+static int replace(const struct job *job, int jobs_fd, const char *name,
+                   const char *text)
 {
-    return sys_replace_file(folder_fd, name, text, strlen(text));
+    int folder_fd = openat(jobs_fd, job->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status;
+
+    if (folder_fd < 0)
+        return -errno;
+    status = sys_replace_file(folder_fd, name, text, strlen(text));
+    close(folder_fd);
+    return status;
+}
+
+static int tell(struct err *err, const struct job *job, int status)
+{
+    if (status < 0)
+        return err_set(err, status, "the state of job %s was not saved: %s", job->name,
+                       strerror(-status));
+    return 0;
 }
 
 int job_save(const struct job *job, int jobs_fd, struct err *err)
 {
     json_object *state = state_of(job);
-    int folder_fd, status = 0;
+    int status =
+        replace(job, jobs_fd, STATE_FILE,
+                json_object_to_json_string_ext(state, JSON_C_TO_STRING_PRETTY));
 
-    folder_fd = openat(jobs_fd, job->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd < 0) {
-        status = -errno;
-        goto out;
-    }
-    /* The spec is beside it for people; what counts is in the state. */
-    if (job->spec)
-        status = replace(folder_fd, SPEC_FILE, job->spec->text);
-    if (status == 0)
-        status =
-            replace(folder_fd, STATE_FILE,
-                    json_object_to_json_string_ext(state, JSON_C_TO_STRING_PRETTY));
-out:
-    if (folder_fd >= 0)
-        close(folder_fd);
     json_object_put(state);
-    if (status < 0)
-        return err_set(err, status, "the state of job %s was not saved: %s", job->name,
-                       strerror(-status));
-    return 0;
+    return tell(err, job, status);
+}
+
+int job_save_spec(const struct job *job, int jobs_fd, struct err *err)
+{
+    return tell(err, job, replace(job, jobs_fd, SPEC_FILE, job->spec->text));
 }
 
 static int64_t get_int(const json_object *object, const char *key)

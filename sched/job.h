@@ -45,6 +45,8 @@ void job_free(struct job *job);
 
 /* In the folder of all jobs. */
 int job_save(const struct job *job, int jobs_fd, struct err *err);
+/* The spec as a file for people; what counts is in the state. */
+int job_save_spec(const struct job *job, int jobs_fd, struct err *err);
 /* -ENOENT: the leftover of a job that was never made or is gone. */
 int job_load(struct job **out, int jobs_fd, const char *name, struct err *err);
 int job_delete(int jobs_fd, const char *name, struct err *err);
