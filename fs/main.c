@@ -1,4 +1,4 @@
-/* trafficfs: the program. Start: options, store and interfaces, mount, broker,
+/* trafficfs: the program. Start: options, broker, store and interfaces, mount,
  * privileges, threads; the stop is the reverse. */
 #include <errno.h>
 #include <fcntl.h>
@@ -225,9 +225,7 @@ static void loop(struct program *program)
 static int serve(struct program *program, struct err *err)
 {
     struct daemon *daemon = &program->daemon;
-    int r = broker_start(&daemon->broker, program->mountpoint, err);
-    if (!r)
-        r = privs_drop(&daemon->identity, err);
+    int r = privs_drop(&daemon->identity, err);
     if (!r)
         r = daemon_start(daemon, &program->options, err);
     if (!r)
@@ -251,19 +249,21 @@ static int run(struct program *program, struct err *err)
         r = check_store(program, err);
     if (!r)
         leave_folder(&program->options);
+    /* Before any ring is mapped: a copy of the mapping would keep its socket open. */
     if (!r)
-        r = daemon_open(&program->daemon, &program->options, err);
+        r = broker_start(&program->daemon.broker, program->mountpoint, err);
     if (r)
         return r;
-    r = make_session(program, err);
+    struct broker *broker = program->daemon.broker;
+    r = daemon_open(&program->daemon, &program->options, err);
+    if (!r)
+        r = make_session(program, err);
     if (!r)
         r = serve(program, err);
     if (program->session)
         end_session(program);
-    struct broker *broker = program->daemon.broker;
     daemon_close(&program->daemon);
-    if (broker)
-        broker_stop(broker);
+    broker_stop(broker);
     return r;
 }
 

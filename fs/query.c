@@ -9,6 +9,7 @@
 
 #include "fs/errorlog.h"
 #include "fs/eval.h"
+#include "fs/expand.h"
 #include "fs/fs.h"
 #include "fs/page.h"
 #include "fs/places.h"
@@ -211,8 +212,8 @@ static int statement_stat(struct fs *fs, const struct place *place, struct stat 
 
 static int statement_kfl(struct fs *fs, const struct place *place, struct buf *out)
 {
-    (void)fs;
-    return buf_addstr(out, place->text);
+    expand_statement(out, fs->saved, place->text);
+    return 0;
 }
 
 const struct place_ops query_statement_ops = {

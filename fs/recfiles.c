@@ -12,6 +12,7 @@
 #include "fs/page.h"
 #include "fs/places.h"
 #include "fs/shelf.h"
+#include "fs/view.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/mem.h"
 
@@ -115,8 +116,8 @@ static struct view *view_new(struct fs *fs, const struct place *place)
     return view;
 }
 
-static int open_view(struct file **out, struct fs *fs, const struct place *place,
-                     int flags, const uint64_t *stream)
+int view_open(struct file **out, struct fs *fs, const struct place *place, int flags,
+              const uint64_t *stream)
 {
     struct iteration_info info;
     if ((flags & O_ACCMODE) != O_RDONLY)
@@ -142,51 +143,49 @@ static int open_view(struct file **out, struct fs *fs, const struct place *place
 
 /* ---- recording.pcap and entries.jsonl */
 
-static int file_stat(struct fs *fs, const struct place *place, struct stat *st)
+static int pcap_size(uint64_t *size, struct fs *fs, const struct place *place)
 {
-    struct catalogue *catalogue;
-    struct iteration_info info;
-    int r = scope_info(&info, fs, place);
-    if (!r)
-        r = shelf_get(&catalogue, fs, place);
+    const struct catalogue *catalogue;
+    int r = shelf_get(&catalogue, fs, place, CATALOGUE_PCAP);
     if (r)
         return r;
-    bool packets = place->kind == PLACE_PCAP;
+    *size = catalogue->pcap_size;
+    shelf_put(catalogue);
+    return 0;
+}
+
+static int file_stat(struct fs *fs, const struct place *place, struct stat *st)
+{
+    struct iteration_info info;
     struct stat folder;
-    int64_t at = catalogue->last_at;
-    if (!at && !place_ops(PLACE_RECORDING)->stat(fs, place, &folder))
-        at = folder.st_mtim.tv_sec * INT64_C(1000000000);
-    attr_file(st, fs, packets ? catalogue->pcap_size : catalogue->lines_size, at);
+    int r = scope_info(&info, fs, place);
+    uint64_t size = info.entry_bytes;
+    if (!r && place->kind == PLACE_PCAP)
+        r = pcap_size(&size, fs, place);
+    if (r)
+        return r;
+    attr_file(st, fs, size, info.last_at);
+    if (!info.last_at && !place_ops(PLACE_RECORDING)->stat(fs, place, &folder))
+        st->st_mtim = st->st_atim = st->st_ctim = folder.st_mtim;
     if (place->start) {
         uint64_t lines =
             info.entry_bytes < info.disk_bytes ? info.entry_bytes : info.disk_bytes;
-        uint64_t bytes = packets ? info.disk_bytes - lines : lines;
+        uint64_t bytes = place->kind == PLACE_PCAP ? info.disk_bytes - lines : lines;
         st->st_blocks = (blkcnt_t)((bytes + 511) / 512);
     }
-    shelf_put(catalogue);
     return 0;
 }
 
 static int file_open(struct file **out, struct fs *fs, const struct place *place,
                      int flags)
 {
-    return open_view(out, fs, place, flags, NULL);
-}
-
-/* What is not recorded any more is worth a second of the kernel's memory, so that `ls
- * -l` of thousands asks once a name. */
-static uint64_t member_stamp(struct fs *fs, const struct place *place)
-{
-    struct iteration_info info;
-    if (scope_info(&info, fs, place) || !info.ended_at)
-        return 0;
-    return info.packets + info.entries + 1;
+    return view_open(out, fs, place, flags, NULL);
 }
 
 /* An iteration that has ended is what it is; all else may still change. */
 static uint64_t file_stamp(struct fs *fs, const struct place *place)
 {
-    return place->start ? member_stamp(fs, place) : 0;
+    return place->start ? scope_stamp(fs, place) : 0;
 }
 
 static int file_kfl(struct fs *fs, const struct place *place, struct buf *out)
@@ -198,145 +197,3 @@ const struct place_ops recording_pcap_ops = {
     .stat = file_stat, .open = file_open, .stamp = file_stamp, .kfl = file_kfl};
 const struct place_ops recording_lines_ops = {
     .stat = file_stat, .open = file_open, .stamp = file_stamp, .kfl = file_kfl};
-
-/* ---- streams/ */
-
-static int folder_stat(struct fs *fs, const struct place *place, struct stat *st)
-{
-    enum place_kind parent = place->start ? PLACE_ITERATION : PLACE_RECORDING;
-    return place_ops(parent)->stat(fs, place, st);
-}
-
-/* Bytes of a stream's file; where the summaries of several iterations do not tell, a
- * view does. */
-static int stream_size(uint64_t *size, const struct catalogue *catalogue,
-                       const struct stream_summary *stream)
-{
-    struct pcap_view *view;
-    *size = stream->bytes;
-    if (*size)
-        return 0;
-    int r = pcap_view_open(&view, catalogue->snapshots, catalogue->count,
-                           &stream->number, 1);
-    if (r)
-        return r;
-    *size = pcap_view_size(view);
-    pcap_view_close(view);
-    return 0;
-}
-
-static int streams_list(struct fs *fs, const struct place *place,
-                        struct listing *listing)
-{
-    struct catalogue *catalogue;
-    char name[STREAM_NAME];
-    int r = shelf_get(&catalogue, fs, place);
-    if (r)
-        return r;
-    for (size_t i = 0; i < catalogue->stream_count; i++) {
-        const struct stream_summary *stream = &catalogue->streams[i];
-        stream_file(name, stream->number, stream->kind);
-        struct listing_item *item = listing_add(listing, name, false);
-        item->known = !stream_size(&item->size, catalogue, stream);
-        item->at = stream->last_at;
-    }
-    shelf_put(catalogue);
-    return 0;
-}
-
-const struct place_ops recording_streams_ops = {.stat = folder_stat,
-                                                .list = streams_list};
-
-static int stream_stat(struct fs *fs, const struct place *place, struct stat *st)
-{
-    struct catalogue *catalogue;
-    uint64_t size = 0;
-    int r = shelf_get(&catalogue, fs, place);
-    if (r)
-        return r;
-    const struct stream_summary *stream = catalogue_stream(catalogue, place->leaf);
-    r = stream ? stream_size(&size, catalogue, stream) : -ENOENT;
-    if (!r)
-        attr_file(st, fs, size, stream->last_at);
-    shelf_put(catalogue);
-    return r;
-}
-
-static int stream_open(struct file **out, struct fs *fs, const struct place *place,
-                       int flags)
-{
-    uint64_t number;
-    enum stream_kind kind;
-    int r = stream_parse(&number, &kind, place->leaf);
-    return r ? -ENOENT : open_view(out, fs, place, flags, &number);
-}
-
-const struct place_ops recording_stream_ops = {
-    .stat = stream_stat, .open = stream_open, .stamp = member_stamp};
-
-/* ---- entries/ */
-
-static int entries_list(struct fs *fs, const struct place *place,
-                        struct listing *listing)
-{
-    struct catalogue *catalogue;
-    char name[64];
-    int r = shelf_get(&catalogue, fs, place);
-    if (r)
-        return r;
-    for (size_t i = 0; i < catalogue->entry_count; i++) {
-        const struct catalogue_entry *entry = &catalogue->entries[i];
-        snprintf(name, sizeof name, "%012llu-%u.json",
-                 (unsigned long long)entry->stream, entry->index);
-        listing_add(listing, name, false);
-    }
-    shelf_put(catalogue);
-    return 0;
-}
-
-const struct place_ops recording_entries_ops = {.stat = folder_stat,
-                                                .list = entries_list};
-
-static int render(struct buf *text, int64_t *at, struct fs *fs,
-                  const struct place *place)
-{
-    struct catalogue *catalogue;
-    int r = shelf_get(&catalogue, fs, place);
-    if (r)
-        return r;
-    const struct catalogue_entry *entry = catalogue_entry(catalogue, place->leaf);
-    r = entry ? catalogue_render(text, catalogue, entry, place->name) : -ENOENT;
-    if (!r)
-        *at = entry->done_at;
-    shelf_put(catalogue);
-    return r;
-}
-
-static int entry_stat(struct fs *fs, const struct place *place, struct stat *st)
-{
-    struct buf text = {0};
-    int64_t at = 0;
-    int r = render(&text, &at, fs, place);
-    if (!r)
-        attr_file(st, fs, text.len, at);
-    buf_fini(&text);
-    return r;
-}
-
-static int entry_open(struct file **out, struct fs *fs, const struct place *place,
-                      int flags)
-{
-    struct buf text = {0};
-    int64_t at;
-    if ((flags & O_ACCMODE) != O_RDONLY)
-        return -EPERM;
-    int r = render(&text, &at, fs, place);
-    if (r)
-        buf_fini(&text);
-    else
-        *out = page_of(fs, &text);
-    return r;
-}
-
-const struct place_ops recording_entry_ops = {
-    .stat = entry_stat, .open = entry_open, .stamp = member_stamp};

@@ -107,3 +107,11 @@ int scope_info(struct iteration_info *info, struct fs *fs, const struct place *p
     *info = (struct iteration_info){0};
     return scope_each(fs, place, sum, info);
 }
+
+uint64_t scope_stamp(struct fs *fs, const struct place *place)
+{
+    struct iteration_info info;
+    if (scope_info(&info, fs, place) || !info.ended_at)
+        return 0;
+    return info.packets + info.entries + 1;
+}
