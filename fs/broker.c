@@ -162,14 +162,17 @@ static void serve(int fd, const char *mountpoint)
     }
 }
 
-/* The connection to the kernel must end with the daemon, so nothing of it is kept open
- * here. */
+/* What the daemon holds must end with it (the kernel's connection, a pipe that somebody
+ * reads to its end), so nothing of it is kept open here. */
 static void run(int fd, const char *mountpoint)
 {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     prctl(PR_SET_NAME, "trafficfs-broker");
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; null >= 0 && i < 3; i++)
+        dup2(null, i);
     if (fd != 3) {
         dup2(fd, 3);
         fd = 3;

@@ -1,9 +1,7 @@
 #include "fs/daemon.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "capture/capture.h"
 #include "capture/store/store.h"
@@ -31,8 +29,6 @@
 static int open_socket(void *context, int domain, int type, int protocol)
 {
     struct daemon *daemon = context;
-    if (!daemon->broker)
-        return (int)syscall(SYS_socket, domain, type, protocol);
     int fd = broker_open_socket(daemon->broker, domain, type, protocol);
     if (fd < 0) {
         errno = -fd;
@@ -95,7 +91,6 @@ static int open_engine(struct daemon *daemon, const struct options *options,
 
 int daemon_open(struct daemon *daemon, const struct options *options, struct err *err)
 {
-    *daemon = (struct daemon){0};
     struct fs *fs = &daemon->fs;
     fs->clock = clock_system();
     fs->started_at = fs_now(fs);

@@ -10,11 +10,11 @@ struct options;
 struct daemon {
     struct fs fs;
     struct identity identity;
-    struct broker *broker; /* NULL until there is one */
+    struct broker *broker; /* there before daemon_open */
 };
 
 /* Recovers the store and opens the interfaces: all that may be refused, and no thread
- * yet. The options outlive the daemon. */
+ * yet. All but the broker must be zero; the options outlive the daemon. */
 int daemon_open(struct daemon *daemon, const struct options *options, struct err *err);
 /* Starts the threads. */
 int daemon_start(struct daemon *daemon, const struct options *options, struct err *err);

@@ -256,13 +256,14 @@ static int run(struct program *program, struct err *err)
         return r;
     struct broker *broker = program->daemon.broker;
     r = daemon_open(&program->daemon, &program->options, err);
-    if (!r)
+    if (!r) {
         r = make_session(program, err);
-    if (!r)
-        r = serve(program, err);
-    if (program->session)
-        end_session(program);
-    daemon_close(&program->daemon);
+        if (!r)
+            r = serve(program, err);
+        if (program->session)
+            end_session(program);
+        daemon_close(&program->daemon);
+    }
     broker_stop(broker);
     return r;
 }
