@@ -366,10 +366,9 @@ static void loops_and_cut_messages_are_errors(void **state)
     struct dissect_case c;
     struct made m;
     case_open(&c, STREAM_UDP, 53);
-    /* A pointer to itself, one forward, one to a label chain that comes back. */
-    static const char *const names[] = {"\xC0\x0C", "\xC0\x10",
-                                        "\x01"
-                                        "a\xC0\x0C"};
+    /* A pointer to itself, one forward, one to the label in front of it. */
+    static const char label_back[] = {1, 'a', (char)0xC0, 0x0C, 0};
+    static const char *const names[] = {"\xC0\x0C", "\xC0\x10", label_back};
     for (size_t i = 0; i < 3; i++) {
         put_header(&m, 1, QUERY, 1, 0, 0, 0);
         put(&m, names[i], strlen(names[i]));
