@@ -283,6 +283,14 @@ int64_t dissection_waiting_since(const struct dissection *d)
     return since;
 }
 
+size_t dissection_held(const struct dissection *d)
+{
+    size_t bytes = d->sink.held + d->lanes[0].held.cap + d->lanes[1].held.cap;
+    if (d->state && d->dissector->held)
+        bytes += d->dissector->held(d->state);
+    return bytes;
+}
+
 const char *dissection_protocol(const struct dissection *d)
 {
     return d->found;

@@ -74,5 +74,8 @@ void dissection_tick(struct dissection *dissection, int64_t now);
 /* Start of the oldest exchange that is not emitted yet, so that its packets are kept;
  * INT64_MAX: none. */
 int64_t dissection_waiting_since(const struct dissection *dissection);
+/* Bytes of messages that are not complete or not answered, for whoever bounds the
+ * memory of all dissections. */
+size_t dissection_held(const struct dissection *dissection);
 /* The protocol found; NULL: none yet, or none at all. */
 const char *dissection_protocol(const struct dissection *dissection);

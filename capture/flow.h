@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "capture/stream.h"
 #include "capture/tcp.h"
@@ -34,10 +35,12 @@ struct flow {
     int64_t owner_at[2]; /* its last packet there; 0: nobody's yet */
     uint64_t packets;
     struct tcp tcp;
-    struct dissection *dissection;            /* NULL: no payload yet, or ended */
-    struct flow *waiting_prev, *waiting_next; /* the shard's list of flows to tick */
-    bool is_waiting;
-    void *user; /* of who uses the shard: what hangs on the flow's back */
+    struct dissection *dissection; /* NULL: no payload yet, or ended */
+    /* The shard's: flows to tick, and flows whose dissections hold much. */
+    TAILQ_ENTRY(flow) waiting, heavy;
+    bool is_waiting, is_heavy, undissected;
+    size_t holding; /* bytes, by the dissection */
+    void *user;     /* of who uses the shard: what hangs on the flow's back */
 };
 
 struct flow_table *flow_table_new(size_t limit, uint64_t seed);

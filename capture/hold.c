@@ -128,6 +128,8 @@ static bool is_needed(const struct held *held)
 void hold_settle(struct hold *hold, struct back *back, int64_t since)
 {
     struct held *next;
+    if (since == back->since)
+        return; /* lest each packet of a long exchange look at all that are kept */
     back->since = since;
     for (struct held *held = back->first; held && back->kept > 0; held = next) {
         next = held->next;

@@ -11,6 +11,8 @@
 #include "kfl/base/mem.h"
 
 #define DISSECTION_LIMIT (64u << 20)
+/* A dissection that holds more is counted; flows_max bounds the rest. */
+#define HEAVY            4096
 #define TCP_FLOW_LIMIT   (4u << 20)
 
 struct shard {
@@ -20,7 +22,9 @@ struct shard {
     struct defrag *defrag;
     struct tcp_env tcp;
     struct dissect_env dissect;
-    struct flow *waiting; /* flows that want to know that time passes */
+    TAILQ_HEAD(, flow) waiting; /* flows that want to know that time passes */
+    TAILQ_HEAD(, flow) heavy;   /* those that hold much, the first to do so first */
+    size_t holding;             /* bytes, by the dissections of those */
 };
 
 /* What the callbacks of reassembly need. */
@@ -41,7 +45,7 @@ static void emit(void *context, const struct entry *entry)
 static struct dissection *dissection_of(struct shard *shard, struct flow *flow,
                                         int64_t at)
 {
-    if (flow->dissection)
+    if (flow->dissection || flow->undissected)
         return flow->dissection;
     flow->dissection = dissection_new(&shard->dissect, &flow->stream);
     for (int dir = 0; dir < 2; dir++) {
@@ -55,13 +59,17 @@ static void on_data(void *context, enum direction dir, const uint8_t *bytes, siz
                     int64_t at)
 {
     struct feed *feed = context;
-    dissection_data(dissection_of(feed->shard, feed->flow, at), dir, bytes, len, at);
+    struct dissection *dissection = dissection_of(feed->shard, feed->flow, at);
+    if (dissection)
+        dissection_data(dissection, dir, bytes, len, at);
 }
 
 static void on_gap(void *context, enum direction dir, uint64_t missing, int64_t at)
 {
     struct feed *feed = context;
-    dissection_gap(dissection_of(feed->shard, feed->flow, at), dir, missing, at);
+    struct dissection *dissection = dissection_of(feed->shard, feed->flow, at);
+    if (dissection)
+        dissection_gap(dissection, dir, missing, at);
 }
 
 static void on_fin(void *context, enum direction dir, int64_t at)
@@ -78,6 +86,8 @@ struct shard *shard_new(const struct shard_options *options)
     /* Without random numbers the seed is 0: only an attacker would notice. */
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
         seed = 0;
+    TAILQ_INIT(&shard->waiting);
+    TAILQ_INIT(&shard->heavy);
     shard->options = *options;
     shard->counters = options->counters;
     shard->flows = flow_table_new(options->flows_max, seed);
@@ -109,34 +119,36 @@ struct shard *shard_new(const struct shard_options *options)
 
 /* ---- flows that wait */
 
-static void leave_waiting(struct shard *shard, struct flow *flow)
+static void set_waiting(struct shard *shard, struct flow *flow, bool waits)
 {
-    if (!flow->is_waiting)
-        return;
-    if (flow->waiting_prev)
-        flow->waiting_prev->waiting_next = flow->waiting_next;
-    else
-        shard->waiting = flow->waiting_next;
-    if (flow->waiting_next)
-        flow->waiting_next->waiting_prev = flow->waiting_prev;
-    flow->is_waiting = false;
+    if (waits && !flow->is_waiting)
+        TAILQ_INSERT_TAIL(&shard->waiting, flow, waiting);
+    else if (!waits && flow->is_waiting)
+        TAILQ_REMOVE(&shard->waiting, flow, waiting);
+    flow->is_waiting = waits;
 }
 
-static void update_waiting(struct shard *shard, struct flow *flow)
+static void set_holding(struct shard *shard, struct flow *flow, size_t bytes)
 {
-    bool waits =
-        tcp_is_waiting(&flow->tcp) ||
-        (flow->dissection && dissection_waiting_since(flow->dissection) != INT64_MAX);
-    if (!waits) {
-        leave_waiting(shard, flow);
-    } else if (!flow->is_waiting) {
-        flow->waiting_prev = NULL;
-        flow->waiting_next = shard->waiting;
-        if (shard->waiting)
-            shard->waiting->waiting_prev = flow;
-        shard->waiting = flow;
-        flow->is_waiting = true;
-    }
+    bool heavy = bytes >= HEAVY;
+    if (heavy && !flow->is_heavy)
+        TAILQ_INSERT_TAIL(&shard->heavy, flow, heavy);
+    else if (!heavy && flow->is_heavy)
+        TAILQ_REMOVE(&shard->heavy, flow, heavy);
+    shard->holding -= flow->is_heavy ? flow->holding : 0;
+    shard->holding += heavy ? bytes : 0;
+    flow->is_heavy = heavy;
+    flow->holding = bytes;
+}
+
+/* Its dissection changed. */
+static void update(struct shard *shard, struct flow *flow)
+{
+    const struct dissection *dissection = flow->dissection;
+    bool waits = tcp_is_waiting(&flow->tcp) ||
+                 (dissection && dissection_waiting_since(dissection) != INT64_MAX);
+    set_waiting(shard, flow, waits);
+    set_holding(shard, flow, dissection ? dissection_held(dissection) : 0);
 }
 
 /* ---- the end of a flow */
@@ -158,7 +170,8 @@ static void end_flow(struct shard *shard, struct flow *flow, enum stream_end why
     if (!tcp_is_closed(&flow->tcp))
         tcp_flush(&flow->tcp, &shard->tcp, &feed);
     end_dissection(flow, why, at);
-    leave_waiting(shard, flow);
+    set_waiting(shard, flow, false);
+    set_holding(shard, flow, 0);
     shard->options.ended(shard->options.context, flow);
     tcp_fini(&flow->tcp, &shard->tcp);
     flow_remove(shard->flows, flow);
@@ -236,9 +249,22 @@ static enum flow_age age_of(const struct flow *flow)
         return FLOW_BRIEF;
     if (tcp_is_closed(&flow->tcp))
         return FLOW_CLOSED;
-    /* Open once both sides, or data of one, were seen. */
-    bool both = flow->owner_at[DIR_FORWARD] && flow->owner_at[DIR_REVERSE];
-    return both || flow->dissection ? FLOW_OPEN : FLOW_BRIEF;
+    /* Open once each side acknowledged the other, or data of one were seen: a server
+     * that answers a flood of SYNs makes no connections of them. */
+    bool both = flow->tcp.halves[DIR_FORWARD].has_ack &&
+                flow->tcp.halves[DIR_REVERSE].has_ack;
+    bool data = flow->dissection || flow->undissected;
+    return both || data ? FLOW_OPEN : FLOW_BRIEF;
+}
+
+/* The stream goes on, but nobody looks into it any more. */
+static void give_up(struct shard *shard, struct flow *flow, int64_t at)
+{
+    shard->options.dissected->given_up++;
+    flow->undissected = true;
+    end_dissection(flow, END_EVICTED, at);
+    update(shard, flow);
+    shard->options.fed(shard->options.context, flow);
 }
 
 /* A datagram in one packet, or in several fragments. */
@@ -272,11 +298,13 @@ static void take(struct shard *shard, const struct frame *frame,
     if (frame->kind == STREAM_TCP)
         feed_tcp(shard, flow, frame, dir, last->at);
     else if (frame->kind == STREAM_UDP && frame->payload_len > 0)
-        dissection_data(dissection_of(shard, flow, last->at), dir, frame->payload,
-                        frame->payload_len, last->at);
+        on_data(&(struct feed){shard, flow}, dir, frame->payload, frame->payload_len,
+                last->at);
     flow_touch(shard->flows, flow, age_of(flow), last->at);
-    update_waiting(shard, flow);
+    update(shard, flow);
     shard->options.fed(shard->options.context, flow);
+    while (shard->holding > shard->options.memory_limit)
+        give_up(shard, TAILQ_FIRST(&shard->heavy), last->at);
 }
 
 void shard_packet(struct shard *shard, struct packet *packet)
@@ -286,11 +314,13 @@ void shard_packet(struct shard *shard, struct packet *packet)
     enum decoded what = decode_frame(&frame, packet);
     shard->counters->packets++;
     shard->counters->bytes += packet->len;
-    if (what == DECODED_FRAGMENT &&
-        !defrag_add(shard->defrag, &whole, &frame, packet, packet->at))
-        return;
-    if ((what != DECODED_IP && what != DECODED_FRAGMENT) ||
-        decode_transport(&frame) < 0)
+    if (what == DECODED_FRAGMENT) {
+        if (!defrag_add(shard->defrag, &whole, &frame, packet, packet->at))
+            return;
+        /* A tunnel whose own packets were fragmented. */
+        what = decode_inside(&frame);
+    }
+    if (what != DECODED_IP || decode_transport(&frame) < 0)
         shard->counters->undecoded += whole.count;
     else
         take(shard, &frame, whole.packets, whole.count);
@@ -300,9 +330,9 @@ void shard_tick(struct shard *shard, int64_t now)
 {
     struct flow *flow, *next;
     defrag_expire(shard->defrag, now);
-    for (flow = shard->waiting; flow; flow = next) {
+    for (flow = TAILQ_FIRST(&shard->waiting); flow; flow = next) {
         struct feed feed = {shard, flow};
-        next = flow->waiting_next;
+        next = TAILQ_NEXT(flow, waiting);
         tcp_tick(&flow->tcp, &shard->tcp, &feed, now);
         if (flow->dissection)
             dissection_tick(flow->dissection, now);
@@ -310,7 +340,7 @@ void shard_tick(struct shard *shard, int64_t now)
             end_dissection(flow, END_FIN, now);
             flow_touch(shard->flows, flow, FLOW_CLOSED, flow->last_at);
         }
-        update_waiting(shard, flow);
+        update(shard, flow);
         shard->options.fed(shard->options.context, flow);
     }
     while ((flow = flow_expired(shard->flows, now)))

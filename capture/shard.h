@@ -23,7 +23,7 @@ struct shard_options {
     const char *node_ip, *node_name;
     unsigned wants; /* enum want */
     size_t flows_max;
-    size_t memory_limit; /* bytes for reassembly, of TCP and of fragments */
+    size_t memory_limit; /* bytes for reassembly; as many for dissections */
     size_t body_limit;   /* bytes of a body that an entry may have */
     struct block_pool *pool;
     struct shard_counters *counters;

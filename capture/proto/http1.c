@@ -505,6 +505,12 @@ static void http1_done(void *state, struct sink *sink, enum direction dir,
     }
 }
 
+static size_t http1_held(const void *state)
+{
+    const struct http1 *http = state;
+    return http->lanes[0].body.cap + http->lanes[1].body.cap;
+}
+
 static void http1_free(void *state)
 {
     struct http1 *http = state;
@@ -542,4 +548,5 @@ const struct dissector http1_dissector = {
     .gap = http1_gap,
     .done = http1_done,
     .free = http1_free,
+    .held = http1_held,
 };

@@ -149,6 +149,16 @@ static void http2_gap(void *state, struct sink *sink, enum direction dir,
         lane->lost = true;
 }
 
+static size_t http2_held(const void *state)
+{
+    const struct http2 *http = state;
+    size_t bytes = 0;
+    for (size_t i = 0; i < BODIES_MAX; i++)
+        bytes +=
+            http->lanes[0].bodies[i].bytes.cap + http->lanes[1].bodies[i].bytes.cap;
+    return bytes;
+}
+
 static void http2_free(void *state)
 {
     struct http2 *http2 = state;
@@ -176,4 +186,5 @@ const struct dissector http2_dissector = {
     .feed = http2_feed,
     .gap = http2_gap,
     .free = http2_free,
+    .held = http2_held,
 };

@@ -40,22 +40,20 @@ struct dissector {
     unsigned kinds;        /* 1 << enum stream_kind, or-ed */
     const uint16_t *ports; /* hints, ended by 0 */
     size_t state_size;     /* zeroed when the protocol was found */
-    int64_t answer_ns; /* how long a request waits for its answer; 0: while the stream
-                          lasts */
+    int64_t answer_ns;     /* a request waits so long; 0: while the stream lasts */
     /* 0..100 that these first bytes of a direction are this protocol; PROBE_MORE: too
      * few to say. */
     int (*probe)(struct rd bytes, enum stream_kind kind);
     /* Bytes eaten; 0: more are needed (those given come again, in front of them);
-     * -EBADMSG: not this protocol after all. Datagrams come whole and are eaten whole.
-     */
+     * -EBADMSG: not this protocol after all. Datagrams are eaten whole. */
     long (*feed)(void *state, struct sink *sink, enum direction dir, struct rd bytes);
-    /* That many bytes were lost; what was not eaten before them is lost too. May be
-     * NULL. */
+    /* That many bytes were lost, with what was not eaten before. May be NULL. */
     void (*gap)(void *state, struct sink *sink, enum direction dir, uint64_t missing);
     /* Nothing more comes in this direction; `rest` was not eaten. May be NULL. */
     void (*done)(void *state, struct sink *sink, enum direction dir,
                  enum stream_end why, struct rd rest);
-    void (*free)(void *state); /* what the state points to; may be NULL */
+    void (*free)(void *state);         /* what the state points to; may be NULL */
+    size_t (*held)(const void *state); /* bytes of that; may be NULL */
 };
 
 #define PROBE_MORE (-1)
@@ -66,18 +64,18 @@ bool sink_wants(const struct sink *sink, enum want want);
 size_t sink_body_limit(const struct sink *sink);
 bool sink_has_port(const struct sink *sink, uint16_t port); /* at either end */
 enum stream_kind sink_kind(const struct sink *sink);
-/* A request begins an exchange. NULL where memory is at its limit. */
+/* A request begins an exchange. */
 struct message *sink_request(struct sink *sink, enum direction dir,
                              const struct protocol *protocol);
-/* A response to `request`; NULL: to one that was not seen. NULL as above. */
+/* A response to `request`; NULL: to one that was not seen. */
 struct message *sink_response(struct sink *sink, enum direction dir,
                               const struct protocol *protocol, struct message *request);
 /* Requests that were sent in direction `dir` and have no response yet, oldest first;
  * NULL: no more. */
 struct message *sink_pending(struct sink *sink, enum direction dir,
                              const struct message *after);
-/* The message is whole; with both sides whole the entry is emitted. Gone after that, if
- * so. */
+/* The message is whole; with both sides whole the entry is emitted, and they are gone.
+ */
 void sink_done(struct sink *sink, struct message *message);
 /* The same for a message that has no other side and needs none. */
 void sink_alone(struct sink *sink, struct message *message);

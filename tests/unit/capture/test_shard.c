@@ -256,6 +256,51 @@ static void test_fragments_belong_to_their_stream(void **state)
     assert_string_equal(f->packets.data, "2>2 1>1 3>1 4>1 ");
 }
 
+static void test_tunnels_may_be_fragmented(void **state)
+{
+    struct fixture *f = *state;
+    static struct wire whole, wire;
+    for (int i = 0; i < 2; i++) { /* in one piece, then in two */
+        wire_init(&whole, "xxxxxxxxxxxxxxxx", 16);
+        wire_udp(&whole, 5000, 6000);
+        wire_ipv4(&whole, IPPROTO_UDP, 1, 2);
+        if (i == 0) {
+            wire_ipv4(&whole, IPPROTO_IPIP, 3, 4);
+            take(f, &whole);
+        }
+    }
+    wire_init(&wire, wire_data(&whole), 24);
+    wire_ipv4_fragment(&wire, IPPROTO_IPIP, 3, 4, 5, 0x2000);
+    take(f, &wire);
+    wire_init(&wire, wire_data(&whole) + 24, wire_len(&whole) - 24);
+    wire_ipv4_fragment(&wire, IPPROTO_IPIP, 3, 4, 5, 3);
+    take(f, &wire);
+    assert_string_equal(f->packets.data, "1>1 2>1 3>1 ");
+    assert_int_equal(f->counters.undecoded, 0);
+}
+
+static void test_a_flood_of_syns_that_is_answered_evicts_no_connection(void **state)
+{
+    struct fixture *f = *state;
+    static struct wire wire;
+    tcp(f, false, TCP_SYN, 99, 0, "");
+    tcp(f, true, TCP_SYN | TCP_ACK, 499, 100, "");
+    tcp(f, false, TCP_ACK, 100, 500, "");
+    for (uint16_t port = 2000; port < 2010; port++) {
+        wire_init(&wire, "", 0);
+        wire_tcp(&wire, port, 80, 7, 0, TCP_SYN);
+        wire_ipv4(&wire, IPPROTO_TCP, 1, 2);
+        take(f, &wire);
+        wire_init(&wire, "", 0);
+        wire_tcp(&wire, 80, port, 9, 8, TCP_SYN | TCP_ACK);
+        wire_ipv4(&wire, IPPROTO_TCP, 2, 1);
+        take(f, &wire);
+    }
+    assert_int_equal(f->counters.flows_evicted, 7);
+    assert_null(strstr(f->ended.data, "1 4 "));
+    assert_memory_equal(f->ended.data, "4 ", 2);
+}
+
 static void test_idle_flows_end(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +359,29 @@ static void test_copies_are_dropped_before_anything_else(void **state)
     assert_int_equal(f->counters.duplicates, 3);
 }
 
+/* Clients that send bodies without end. */
+static void test_what_dissections_hold_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    static const char head[] = "POST / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n";
+    static struct wire wire;
+    static char text[1400];
+    memset(text, 'x', sizeof text);
+    for (uint32_t nth = 0; nth < 1000; nth++) {
+        memcpy(text, nth == 0 ? head : "xxx", nth == 0 ? strlen(head) : 3);
+        for (uint16_t port = 1; port <= 4; port++) {
+            wire_init(&wire, text, sizeof text);
+            wire_tcp(&wire, port, 80, 100 + nth * (uint32_t)sizeof text, 1, TCP_ACK);
+            wire_ipv4(&wire, IPPROTO_TCP, 1, 2);
+            take(f, &wire);
+        }
+    }
+    assert_int_equal(f->counters.flows, 4);
+    assert_int_equal(f->dissected.given_up, 4);
+    assert_string_equal(f->entries.data, "1:error 2:error 3:error 4:error ");
+    assert_string_equal(f->ended.data, "");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -324,10 +392,13 @@ int main(void)
         cmocka_unit_test(test_any_one_packet_may_be_lost),
         CASE(test_ports_are_used_again),
         CASE(test_fragments_belong_to_their_stream),
+        CASE(test_tunnels_may_be_fragmented),
+        CASE(test_a_flood_of_syns_that_is_answered_evicts_no_connection),
         CASE(test_idle_flows_end),
         CASE(test_the_oldest_flow_makes_room),
         CASE(test_icmp_and_sctp_are_streams_and_the_rest_is_counted),
         CASE(test_copies_are_dropped_before_anything_else),
+        CASE(test_what_dissections_hold_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
