@@ -13,6 +13,7 @@
 #include "kfl/base/sys.h"
 
 #define WINDOW   ((size_t)64 * 1024)
+#define JUMP     ((size_t)4 * 1024)
 #define OPEN_MAX 24
 
 void reader_init(struct reader *reader, struct segment *segment,
@@ -49,24 +50,44 @@ static int window_open(struct window *window, struct segment *segment,
     return 0;
 }
 
+/* Reading on takes a lot at once, a step back takes what is around it too; jumping
+ * about must not. Returns where to read from, and *want. */
+static uint64_t choose_window(const struct window *window, uint64_t offset,
+                              size_t *want)
+{
+    uint64_t from = offset;
+    size_t least = JUMP;
+    if (offset >= window->at && offset <= window->at + window->len + JUMP) {
+        least = WINDOW;
+    } else if (offset < window->at && window->at - offset < WINDOW / 2) {
+        least = WINDOW;
+        from = offset > WINDOW / 2 ? offset - WINDOW / 2 : 0;
+    }
+    *want += (size_t)(offset - from);
+    if (*want < least)
+        *want = least;
+    return from;
+}
+
 const uint8_t *window_get(struct window *window, uint64_t offset, size_t size,
                           uint64_t end)
 {
     if (window->fd < 0 || size == 0 || offset > end || size > end - offset)
         return NULL;
     if (offset < window->at || offset + size > window->at + window->len) {
-        size_t want = size > WINDOW ? size : WINDOW;
-        if (want > end - offset)
-            want = (size_t)(end - offset);
+        size_t want = size;
+        uint64_t from = choose_window(window, offset, &want);
+        if (want > end - from)
+            want = (size_t)(end - from);
         if (window->cap < want) {
             free(window->bytes);
             window->bytes = mem_alloc(want);
             window->cap = want;
         }
-        window->at = offset;
+        window->at = from;
         window->len = 0;
-        ssize_t got = sys_pread_all(window->fd, window->bytes, want, (off_t)offset);
-        if (got < 0 || (size_t)got < size)
+        ssize_t got = sys_pread_all(window->fd, window->bytes, want, (off_t)from);
+        if (got < 0 || (uint64_t)got < offset - from + size)
             return NULL;
         window->len = (size_t)got;
     }
