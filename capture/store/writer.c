@@ -19,6 +19,8 @@
 #define RACE_WINDOW  (250 * NS_PER_MS)
 #define IDLE_EVERY   NS_PER_S
 #define PASS_BYTES   ((size_t)16 * 1024 * 1024) /* are written before the next commit */
+/* Where more than that comes from one commit to the next no packet waits for entries. */
+#define CALM_BYTES   (PASS_BYTES / 4)
 
 enum item_type { ITEM_BATCH, ITEM_END, ITEM_FLUSH, ITEM_STOP };
 
@@ -136,41 +138,59 @@ static void finish(struct writer *writer, const struct waiting *waiting)
         item_free(writer, waiting->item);
 }
 
-static void write_packets(struct writer *writer)
+/* The packets from `next` on that were captured until `at`; returns the one behind. */
+static size_t write_packets(struct writer *writer, size_t next, int64_t at)
 {
-    list_sort(&writer->packets, compare_packets);
-    for (size_t i = 0; i < writer->packets.count; i++) {
-        const struct waiting *waiting = &writer->packets.items[i];
-        const struct event *event = waiting->event;
+    const struct list *list = &writer->packets;
+    for (; next < list->count && list->items[next].event->packet->at <= at; next++) {
+        const struct event *event = list->items[next].event;
         touch(writer, event->to);
         /* What can't be appended is counted by the iteration. */
         iteration_add_packet(event->to, event->packet, event->stream, event->kind);
-        finish(writer, waiting);
+        finish(writer, &list->items[next]);
     }
-    writer->packets.count = 0;
+    return next;
 }
 
-/* Those submitted before `until`, and all that go to `of`. */
-static void write_entries(struct writer *writer, int64_t until,
-                          const struct iteration *of)
+static void write_entry(struct writer *writer, const struct waiting *waiting)
 {
-    struct list *list = &writer->entries;
-    size_t kept = 0;
-    list_sort(list, compare_entries);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct waiting waiting = list->items[i];
-        const struct event *event = waiting.event;
-        if (waiting.item->submitted_at > until && event->to != of) {
-            list->items[kept++] = waiting;
+    const struct event *event = waiting->event;
+    touch(writer, event->to);
+    iteration_add_entry(event->to, waiting->item->batch->text + event->entry.line,
+                        event->entry.len, event->stream, event->kind,
+                        event->entry.index, event->entry.done_at);
+    finish(writer, waiting);
+}
+
+/* In order of time, so that a recording that becomes full has the entries of the
+ * packets it has: all packets, and the entries that were submitted before `until` or go
+ * to `of`. The packets behind an entry that waits do so too, if that is said. */
+static void write_due(struct writer *writer, int64_t until, const struct iteration *of,
+                      bool packets_wait)
+{
+    struct list *packets = &writer->packets, *entries = &writer->entries;
+    size_t next = 0, kept = 0;
+    int64_t end = INT64_MAX;
+    list_sort(packets, compare_packets);
+    list_sort(entries, compare_entries);
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct waiting waiting = entries->items[i];
+        int64_t done_at = waiting.event->entry.done_at;
+        if (waiting.item->submitted_at > until && waiting.event->to != of) {
+            entries->items[kept++] = waiting;
+            if (packets_wait && end == INT64_MAX)
+                end = done_at;
             continue;
         }
-        touch(writer, event->to);
-        iteration_add_entry(event->to, waiting.item->batch->text + event->entry.line,
-                            event->entry.len, event->stream, event->kind,
-                            event->entry.index, event->entry.done_at);
-        finish(writer, &waiting);
+        next = write_packets(writer, next, done_at < end ? done_at : end);
+        write_entry(writer, &waiting);
     }
-    list->count = kept;
+    entries->count = kept;
+    next = write_packets(writer, next, end);
+    packets->count -= next;
+    if (packets->count > 0)
+        memmove(packets->items, packets->items + next,
+                packets->count * sizeof(*packets->items));
 }
 
 static void commit_all(struct writer *writer)
@@ -196,11 +216,11 @@ static void commit_all(struct writer *writer)
         writer->options.committed(writer->options.context);
 }
 
-/* Writes what is due: packets, then entries that nobody can overtake any more. */
+/* Writes what is due: packets, and entries that nobody can overtake any more. */
 static void pass(struct writer *writer, int64_t until, const struct iteration *of)
 {
-    write_packets(writer);
-    write_entries(writer, until, of);
+    bool calm = writer->pass_bytes < CALM_BYTES;
+    write_due(writer, until, of, calm && !of);
     commit_all(writer);
     writer->pass_bytes = 0;
 }

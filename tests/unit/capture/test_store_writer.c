@@ -219,6 +219,46 @@ static void test_a_backlog_is_refused(void **state)
     case_close(&c);
 }
 
+static void on_full(void *context, struct iteration *iteration, int why)
+{
+    (void)context;
+    (void)iteration;
+    assert_int_equal(why, -EDQUOT);
+}
+
+/* A burst of more than it may have, with one worker and with several that race. */
+static void test_a_full_recording_has_the_entries_of_its_packets(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        struct store_case c;
+        struct iteration *iteration;
+        struct iteration_info info;
+        struct err err;
+        case_open(&c);
+        const struct iteration_options options = {
+            .name = "a", .start = START, .max_size = 1 * MIB, .stopped = on_full};
+        assert_int_equal(iteration_open(&iteration, c.store, &options, &err), 0);
+        struct writer *writer = start(&c, workers, 64 * MIB);
+        struct batch *batch = batch_new(0);
+        for (uint64_t n = 1; n <= 20000; n++) {
+            put_packet(&c, batch, iteration, n, START + (int64_t)n);
+            if (n % 10 == 0)
+                put_entry(batch, iteration, n, 0, START + (int64_t)n);
+        }
+        assert_int_equal(writer_submit(writer, batch), 0);
+        do {
+            sched_yield();
+            iteration_info(iteration, &info);
+        } while (info.packets == 0);
+        assert_true(info.packets < 20000);
+        assert_in_range(info.entries, info.packets / 10 - 1, info.packets / 10);
+        case_end(&c, iteration);
+        writer_stop(writer);
+        case_close(&c);
+    }
+}
+
 #define WORKERS 3
 #define BATCHES 60
 #define EACH    50
@@ -332,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_an_end_comes_after_all_before_it),
         cmocka_unit_test(test_what_was_submitted_is_written_at_the_stop),
         cmocka_unit_test(test_a_backlog_is_refused),
+        cmocka_unit_test(test_a_full_recording_has_the_entries_of_its_packets),
         cmocka_unit_test(test_readers_and_workers_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
