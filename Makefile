@@ -79,6 +79,7 @@ $(PROGRAMS) $(UNITS) $(TOOLS) $(FUZZERS):
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS)
 
 $(BUILD)/%.a:
+	@mkdir -p $(@D)
 	@echo "  AR   $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -94,10 +95,12 @@ $(OBJ)/llhttp/%.o: /usr/share/llhttp/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 define unit_rule
-$(BUILD)/$(basename $(1)): $(OBJ)/$(basename $(1)).o $$(call objects,$$(wildcard $(dir $(1))*_case.c)) $$(FLOORS_$(2))
+$(BUILD)/$(basename $(1)): $(OBJ)/$(basename $(1)).o $(BUILD)/$(dir $(1))cases.a $$(FLOORS_$(2))
 $(BUILD)/$(basename $(1)): LIBS := -lcmocka
 endef
 floor_of = $(if $(filter tests/golden/%,$(1)),golden,$(word 3,$(subst /, ,$(1))))
+# What tests share is an archive, lest its needs clash with a test's doubles.
+$(foreach d,$(sort $(dir $(UNIT_SRC))),$(eval $(BUILD)/$(d)cases.a: $(call objects,$(wildcard $(d)*_case.c))))
 $(foreach t,$(UNIT_SRC),$(eval $(call unit_rule,$(t),$(call floor_of,$(t)))))
 $(TOOLS): $(BUILD)/%: $(OBJ)/%.o $(FLOORS_capture)
 $(FUZZERS): $(BUILD)/%: $(OBJ)/%.o $(FLOORS_sched)
