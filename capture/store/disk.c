@@ -25,6 +25,7 @@ struct tape {
 
 struct disk {
     struct tape pcap, jsonl, log;
+    bool named; /* the folder was synced since the last file was made */
 };
 
 static int tape_open(struct tape *tape, struct segment *segment, const char *suffix,
@@ -93,6 +94,7 @@ static int disk_flush(struct segment *segment)
     if (!disk) {
         disk = segment->private = mem_alloc(sizeof(*disk));
         disk->pcap = disk->jsonl = disk->log = (struct tape){.fd = -1};
+        disk->named = false;
         result = tape_open(&disk->log, segment, "log", TEXT_BUFFER);
         if (result < 0)
             return result;
@@ -123,9 +125,11 @@ static int disk_commit(struct segment *segment, const struct record *record,
 static int disk_add_packet(struct segment *segment, struct record *record,
                            struct packet *packet)
 {
-    struct tape *pcap = &((struct disk *)segment->private)->pcap;
+    struct disk *disk = segment->private;
+    struct tape *pcap = &disk->pcap;
     int result = 0;
     if (pcap->fd < 0) {
+        disk->named = false;
         result = tape_open(pcap, segment, "pcap", PCAP_BUFFER);
         if (result < 0)
             return result;
@@ -145,10 +149,15 @@ static int disk_add_packet(struct segment *segment, struct record *record,
 static int disk_add_line(struct segment *segment, struct record *record,
                          const char *line)
 {
-    struct tape *jsonl = &((struct disk *)segment->private)->jsonl;
+    struct disk *disk = segment->private;
+    struct tape *jsonl = &disk->jsonl;
     int result = 0;
-    if (jsonl->fd < 0 && (result = tape_open(jsonl, segment, "jsonl", TEXT_BUFFER)) < 0)
-        return result;
+    if (jsonl->fd < 0) {
+        disk->named = false;
+        result = tape_open(jsonl, segment, "jsonl", TEXT_BUFFER);
+        if (result < 0)
+            return result;
+    }
     uint8_t *to = tape_reserve(jsonl, record->length, &result);
     if (!to)
         return result;
@@ -162,15 +171,17 @@ static int disk_sync(struct segment *segment)
 {
     struct disk *disk = segment->private;
     int result = disk_flush(segment);
-    if (result == 0 && segment->unsynced) {
-        if ((disk->pcap.fd >= 0 && fdatasync(disk->pcap.fd) < 0) ||
-            (disk->jsonl.fd >= 0 && fdatasync(disk->jsonl.fd) < 0) ||
-            fdatasync(disk->log.fd) < 0)
-            result = -errno;
-        else
-            segment->unsynced = false;
-    }
-    return result;
+    if (result < 0 || !segment->unsynced)
+        return result;
+    if ((disk->pcap.fd >= 0 && fdatasync(disk->pcap.fd) < 0) ||
+        (disk->jsonl.fd >= 0 && fdatasync(disk->jsonl.fd) < 0) ||
+        fdatasync(disk->log.fd) < 0)
+        return -errno;
+    if (!disk->named && (result = folder_sync(segment->folder)) < 0)
+        return result;
+    disk->named = true;
+    segment->unsynced = false;
+    return 0;
 }
 
 static int disk_cut(struct segment *segment)

@@ -21,6 +21,24 @@ struct folder {
     bool discarded;
 };
 
+int folder_make(struct store *store, const char *path)
+{
+    int result = sys_make_dirs(store->dir, path);
+    char *parent = mem_strdup(path);
+    char *slash = strrchr(parent, '/');
+    if (slash)
+        *slash = 0;
+    int dir = result < 0 ? -1
+                         : openat(store->dir, slash ? parent : ".",
+                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (result == 0)
+        result = dir < 0 ? -errno : sys_sync_dir(dir);
+    if (dir >= 0)
+        close(dir);
+    free(parent);
+    return result;
+}
+
 struct folder *folder_new(struct store *store, const char *path)
 {
     struct folder *folder = mem_zalloc(sizeof(*folder));
@@ -77,6 +95,16 @@ int folder_open_segment(struct segment *segment, const char *suffix, int flags)
                         segment_file(name, segment->n, suffix), flags);
     pthread_rwlock_unlock(&store->paths);
     return fd;
+}
+
+int folder_sync(struct folder *folder)
+{
+    int dir = folder_open(folder, ".", O_RDONLY | O_DIRECTORY);
+    if (dir < 0)
+        return dir;
+    int result = sys_sync_dir(dir);
+    close(dir);
+    return result;
 }
 
 void folder_renamed(struct folder *folder, const char *path)

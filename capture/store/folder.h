@@ -8,6 +8,8 @@ struct folder;
 struct segment;
 struct store;
 
+/* Makes one below the store; it stays after a power loss. */
+int folder_make(struct store *store, const char *path);
 /* `path` is below the store. */
 struct folder *folder_new(struct store *store, const char *path);
 struct folder *folder_ref(struct folder *folder);
@@ -17,6 +19,8 @@ void folder_unref(struct folder *folder);
 int folder_open(struct folder *folder, const char *name, int flags);
 /* The same for a file of a segment, wherever it is by now. */
 int folder_open_segment(struct segment *segment, const char *suffix, int flags);
+/* What was made in it stays after a power loss. */
+int folder_sync(struct folder *folder);
 /* The recording it belongs to got another name; the caller holds the store's paths for
  * writing. */
 void folder_renamed(struct folder *folder, const char *path);

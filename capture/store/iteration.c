@@ -311,7 +311,7 @@ static int make_folder(struct iteration *iteration)
     char name[CLOCK_TEXT], path[sizeof("recordings//") + RECORDING_NAME + CLOCK_TEXT];
     snprintf(path, sizeof(path), "recordings/%s/%s", iteration->recording->name,
              clock_format_name(name, iteration->start));
-    return sys_make_dirs(store->dir, path);
+    return folder_make(store, path);
 }
 
 static void go_on(struct iteration *iteration, const struct iteration_options *options,

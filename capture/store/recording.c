@@ -113,7 +113,7 @@ int store_create(struct store *store, const char *name, struct err *err)
         char path[PATH_TEXT];
         snprintf(path, sizeof(path), "recordings/%s", name);
         recording->created_at = store->options.clock->now(store->options.clock);
-        result = sys_make_dirs(store->dir, path);
+        result = folder_make(store, path);
         if (result == 0)
             result = recording_save(store, recording);
         if (result == 0) {

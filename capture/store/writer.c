@@ -19,7 +19,8 @@
 #define RACE_WINDOW  (250 * NS_PER_MS)
 #define IDLE_EVERY   NS_PER_S
 #define PASS_BYTES   ((size_t)16 * 1024 * 1024) /* are written before the next commit */
-/* Where more than that comes from one commit to the next no packet waits for entries. */
+/* Where more than that comes from one commit to the next no packet waits for entries.
+ */
 #define CALM_BYTES   (PASS_BYTES / 4)
 
 enum item_type { ITEM_BATCH, ITEM_END, ITEM_FLUSH, ITEM_STOP };

@@ -86,7 +86,7 @@ static void test_a_flush_shows_all_that_was_submitted(void **state)
         assert_memory_equal(line, expected, strlen(expected));
         line += strlen(expected);
     }
-    case_end(&c, iteration);
+    writer_end(writer, iteration, "finished", START, NULL, NULL);
     writer_stop(writer);
     buf_fini(&file);
     case_close(&c);
@@ -253,7 +253,7 @@ static void test_a_full_recording_has_the_entries_of_its_packets(void **state)
         } while (info.packets == 0);
         assert_true(info.packets < 20000);
         assert_in_range(info.entries, info.packets / 10 - 1, info.packets / 10);
-        case_end(&c, iteration);
+        writer_end(writer, iteration, "finished", START, NULL, NULL);
         writer_stop(writer);
         case_close(&c);
     }
