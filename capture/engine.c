@@ -14,10 +14,12 @@
 #include "capture/interfaces.h"
 #include "capture/names.h"
 #include "capture/numbers.h"
+#include "capture/source.h"
 #include "capture/store/store.h"
 #include "capture/store/writer.h"
 #include "capture/tap.h"
 #include "capture/worker.h"
+#include "kfl/base/clock.h"
 #include "kfl/base/err.h"
 #include "kfl/base/mem.h"
 #include "kfl/kfl.h"
@@ -33,9 +35,12 @@
 #define MEMORY_MIN  (64u << 20)
 #define FLOW_COST   4096u
 
-/* A statement that left, while workers may owe it something yet. */
+/* A statement that leaves: first packets that were captured before may be on their way,
+ * then workers may owe it something yet. */
 struct leaving {
     struct leaving *next;
+    uint64_t id;
+    int64_t leaves_at;   /* monotonic */
     uint64_t generation; /* of the first set without it */
     struct iteration *iteration;
     char *state;
@@ -62,6 +67,7 @@ struct engine {
     struct tap_set *taps;
     uint64_t next_id;
     uint64_t adopted[WORKERS_MAX];
+    struct leaving *staying; /* in `taps` yet, the last first */
     struct leaving *leaving;
 };
 
@@ -192,6 +198,34 @@ static void settle(struct engine *engine)
     end_all(engine, settled);
 }
 
+/* Takes statements out of the set whose time has come; returns the next one's. */
+static int64_t let_leave(void *context, int64_t now)
+{
+    struct engine *engine = context;
+    struct leaving **at = &engine->staying;
+    int64_t next = INT64_MAX;
+    bool some = false;
+    pthread_mutex_lock(&engine->lock);
+    while (*at) {
+        struct leaving *leaving = *at;
+        if (leaving->leaves_at > now) {
+            next = leaving->leaves_at;
+            at = &leaving->next;
+            continue;
+        }
+        *at = leaving->next;
+        use(engine, tap_set_without(engine->taps, leaving->id));
+        leaving->generation = engine->generation;
+        leaving->next = engine->leaving;
+        engine->leaving = leaving;
+        some = true;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (some)
+        wake_all(engine);
+    return next;
+}
+
 static void adopted(void *context, unsigned worker, uint64_t generation)
 {
     struct engine *engine = context;
@@ -247,34 +281,41 @@ int engine_rewrite(struct engine *engine, uint64_t id, struct kfl *kfl, struct e
     return 0;
 }
 
+static bool is_staying(const struct engine *engine, uint64_t id)
+{
+    const struct leaving *one = engine->staying;
+    while (one && one->id != id)
+        one = one->next;
+    return one;
+}
+
 void engine_unrecord(struct engine *engine, uint64_t id, const char *state, int64_t at,
                      void (*done)(void *context, int result), void *context)
 {
-    struct leaving *leaving = mem_zalloc(sizeof *leaving);
+    struct leaving *leaving = NULL;
     pthread_mutex_lock(&engine->lock);
     const struct tap *tap = tap_set_find(engine->taps, id);
-    struct tap_set *taps = tap ? tap_set_without(engine->taps, id) : NULL;
-    if (taps) {
+    if (tap && !is_staying(engine, id)) {
+        leaving = mem_zalloc(sizeof *leaving);
         *leaving = (struct leaving){
-            .next = engine->leaving,
-            .generation = taps->generation,
+            .next = engine->staying,
+            .id = id,
+            .leaves_at = clock_monotonic() + SOURCE_LATENCY_MS * NS_PER_MS,
             .iteration = iteration_ref(tap->iteration),
             .state = mem_strdup(state),
             .at = at,
             .done = done,
             .context = context,
         };
-        engine->leaving = leaving;
-        use(engine, taps);
+        engine->staying = leaving;
     }
     pthread_mutex_unlock(&engine->lock);
-    if (taps) {
-        wake_all(engine);
-        return;
-    }
-    free(leaving);
-    if (done)
+    if (!leaving && done)
         done(context, -ENOENT);
+    else if (leaving && engine->intake)
+        intake_wake(engine->intake);
+    else if (leaving)
+        let_leave(engine, INT64_MAX);
 }
 
 /* ---- start and stop */
@@ -354,6 +395,8 @@ int engine_start(struct engine *engine, struct err *err)
                             .numbers = engine->numbers,
                             .pool = engine->pool,
                             .pool_limit = limit + limit / SLACK_PART,
+                            .given = let_leave,
+                            .context = engine,
                         },
                         err);
 }
@@ -362,10 +405,12 @@ void engine_close(struct engine *engine)
 {
     if (!engine)
         return;
-    intake_close(engine->intake);
+    intake_stop(engine->intake);
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_stop(engine->workers[i]);
+    intake_close(engine->intake);
     end_all(engine, engine->leaving);
+    end_all(engine, engine->staying);
     if (engine->writer) {
         writer_flush(engine->writer);
         writer_stop(engine->writer);

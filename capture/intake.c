@@ -36,7 +36,8 @@ struct intake {
     struct share *shares;
     struct block *block; /* being filled */
     size_t given;        /* of its packets */
-    int epoll, stop;
+    int epoll, wake;
+    _Atomic bool stop;
     bool started;
     pthread_t thread;
     int64_t looked_at; /* at drops and at interfaces that are away, monotonic */
@@ -147,20 +148,40 @@ static void read_source(struct intake *intake, size_t i)
     log_warn("%s: it is tried again", err.msg);
 }
 
+/* Somebody woke us. */
+static void hear(struct intake *intake)
+{
+    uint64_t times;
+    if (read(intake->wake, &times, sizeof times) < 0 && errno != EAGAIN)
+        log_error("cannot read an event: %s", strerror(errno));
+}
+
+/* Returns how long to wait for packets, ms. */
+static int tell_given(struct intake *intake)
+{
+    const struct intake_target *target = &intake->target;
+    int64_t now = clock_monotonic();
+    int64_t next = target->given ? target->given(target->context, now) : INT64_MAX;
+    if (next - now >= LOOK_MS * NS_PER_MS)
+        return LOOK_MS;
+    return next > now ? (int)((next - now) / NS_PER_MS) + 1 : 0;
+}
+
 static void *take(void *context)
 {
     struct intake *intake = context;
     struct epoll_event events[EVENTS_MAX];
-    bool stop = false;
-    while (!stop) {
-        int count = epoll_wait(intake->epoll, events, EVENTS_MAX, LOOK_MS);
+    int wait_ms = LOOK_MS;
+    while (!intake->stop) {
+        int count = epoll_wait(intake->epoll, events, EVENTS_MAX, wait_ms);
         for (int i = 0; i < count; i++) {
             if (events[i].data.u64 == intake->count)
-                stop = true;
+                hear(intake);
             else
                 read_source(intake, (size_t)events[i].data.u64);
         }
         give(intake);
+        wait_ms = tell_given(intake);
         look_around(intake);
     }
     /* What the rings hold yet was captured before the end. */
@@ -181,15 +202,15 @@ int intake_open(struct intake **out, const char *const *ifaces,
 {
     struct intake *intake = mem_zalloc(sizeof *intake);
     int rc = 0;
-    intake->epoll = intake->stop = -1;
+    intake->epoll = intake->wake = -1;
     size_t count = 0;
     while (ifaces[count])
         count++;
     intake->sources = mem_zalloc((count + 1) * sizeof(struct source *));
     intake->away = mem_zalloc((count + 1) * sizeof *intake->away);
     intake->epoll = epoll_create1(EPOLL_CLOEXEC);
-    intake->stop = eventfd(0, EFD_CLOEXEC);
-    if (intake->epoll < 0 || intake->stop < 0)
+    intake->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (intake->epoll < 0 || intake->wake < 0)
         rc = err_set(err, -errno, "cannot wait for packets: %s", strerror(errno));
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct source_options options = *like;
@@ -214,7 +235,7 @@ int intake_start(struct intake *intake, const struct intake_target *target,
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = intake->count};
     intake->target = *target;
     intake->shares = mem_zalloc(target->worker_count * sizeof *intake->shares);
-    if (epoll_ctl(intake->epoll, EPOLL_CTL_ADD, intake->stop, &event) < 0)
+    if (epoll_ctl(intake->epoll, EPOLL_CTL_ADD, intake->wake, &event) < 0)
         return err_set(err, -errno, "cannot wait for packets: %s", strerror(errno));
     int rc = pthread_create(&intake->thread, NULL, take, intake);
     if (rc != 0)
@@ -223,19 +244,34 @@ int intake_start(struct intake *intake, const struct intake_target *target,
     return 0;
 }
 
-void intake_close(struct intake *intake)
+void intake_wake(struct intake *intake)
 {
     const uint64_t one = 1;
+    /* It fails only where the thread is to wake already. */
+    (void)sys_write_all(intake->wake, &one, sizeof one);
+}
+
+void intake_stop(struct intake *intake)
+{
+    if (!intake || !intake->started)
+        return;
+    intake->stop = true;
+    intake_wake(intake);
+    pthread_join(intake->thread, NULL);
+    intake->started = false;
+}
+
+void intake_close(struct intake *intake)
+{
     if (!intake)
         return;
-    if (intake->started && sys_write_all(intake->stop, &one, sizeof one) == 0)
-        pthread_join(intake->thread, NULL);
+    intake_stop(intake);
     for (size_t i = 0; i < intake->count; i++)
         source_close(intake->sources[i]);
     if (intake->epoll >= 0)
         close(intake->epoll);
-    if (intake->stop >= 0)
-        close(intake->stop);
+    if (intake->wake >= 0)
+        close(intake->wake);
     block_unref(intake->block);
     free(intake->shares);
     free(intake->away);

@@ -28,10 +28,18 @@ struct intake_target {
     struct numbers *numbers;
     struct block_pool *pool;
     size_t pool_limit; /* bytes of blocks, beyond which packets are dropped */
+    /* What was captured until SOURCE_LATENCY_MS ago has been given; returns when to be
+     * called again at the latest; all by the monotonic clock. From intake's thread,
+     * must not wait. May be NULL. */
+    int64_t (*given)(void *context, int64_t now);
+    void *context;
 };
 int intake_start(struct intake *intake, const struct intake_target *target,
                  struct err *err);
-/* Ends the thread if there is one, closes the sources, and frees; all packets have been
- * given. */
+/* given() is called soon. */
+void intake_wake(struct intake *intake);
+/* Ends the thread, if there is one; all packets have been given. */
+void intake_stop(struct intake *intake);
+/* The same, closes the sources, and frees. */
 void intake_close(struct intake *intake);
 const struct intake_counters *intake_counters(const struct intake *intake);

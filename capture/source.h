@@ -6,6 +6,9 @@ struct err;
 struct packet;
 struct source;
 
+/* A packet can be read at most so long after it was captured. */
+#define SOURCE_LATENCY_MS 100
+
 struct source_options {
     const char *iface;
     const char *bpf; /* NULL: none */

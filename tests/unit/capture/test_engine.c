@@ -252,6 +252,33 @@ static void test_a_job_records_what_matches(void **state)
     close(listener);
 }
 
+/* What was captured before it is on its way yet. */
+static void test_an_end_right_after_traffic_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char bpf[64];
+    uint16_t port;
+    uint64_t id;
+    struct iteration_info info;
+    if (!may_capture())
+        skip();
+    int listener = listen_on(&port);
+    snprintf(bpf, sizeof bpf, "tcp port %u", port);
+    start(f, false, bpf);
+    struct iteration *iteration = record(f, "short", "http", &id);
+    for (int i = 0; i < 5; i++)
+        exchange(listener, port, "200");
+    engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
+    engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
+    wait_done(f, 2);
+    assert_int_equal(f->result, 0);
+    iteration_info(iteration, &info);
+    assert_int_equal(info.entries, 5);
+    assert_true(info.packets >= 5 * 9);
+    iteration_unref(iteration);
+    close(listener);
+}
+
 static void test_a_statement_leaves_promptly_without_traffic(void **state)
 {
     struct fixture *f = *state;
@@ -317,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_a_job_records_what_matches),
+        CASE(test_an_end_right_after_traffic_loses_nothing),
         CASE(test_a_statement_leaves_promptly_without_traffic),
         CASE(test_closing_leaves_recordings_open),
         CASE(test_statements_come_and_go_under_traffic),
