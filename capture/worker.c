@@ -268,10 +268,14 @@ static void adopt_taps(struct worker *worker)
                             worker->taps->generation);
 }
 
+/* A new set is in force behind the runs that were queued before it; seconds of them, or
+ * so many that there was no room to wake us, do not hold it up. */
 static void take_run(struct worker *worker, struct run *run)
 {
-    if (run == &worker->wake)
+    if (run == &worker->wake) {
+        adopt_taps(worker);
         return;
+    }
     for (size_t i = run->first; i < run->first + run->count; i++) {
         struct packet *packet = block_packet(run->block, i);
         if (packet->shard != worker->options.index)
@@ -292,6 +296,7 @@ static int64_t pass_time(struct worker *worker)
     if (idle < NS_PER_S)
         return NS_PER_S - idle;
     worker->ticked_at += idle;
+    adopt_taps(worker);
     shard_tick(worker->shard, now);
     tell_losses(worker);
     outbox_flush_full(&worker->outbox);
@@ -304,10 +309,10 @@ static void *work(void *context)
     worker->options.adopted(worker->options.context, worker->options.index,
                             worker->taps->generation);
     for (;;) {
-        adopt_taps(worker);
         int64_t wait = pass_time(worker);
         struct run *run = queue_pop(worker->queue, 0);
         if (!run) {
+            adopt_taps(worker);
             outbox_flush(&worker->outbox);
             run = queue_pop(worker->queue, wait);
         }

@@ -37,7 +37,7 @@ struct writer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool refuse, stall;
-    size_t events, refused; /* batches that were refused */
+    size_t events, refused, stalled; /* batches that were refused, that waited */
 };
 
 struct iteration *iteration_ref(struct iteration *iteration)
@@ -90,6 +90,8 @@ size_t batch_text(struct batch *batch, const char *text, size_t len)
 int writer_submit(struct writer *writer, struct batch *batch)
 {
     pthread_mutex_lock(&writer->lock);
+    writer->stalled += writer->stall;
+    pthread_cond_broadcast(&writer->changed);
     while (writer->stall)
         pthread_cond_wait(&writer->changed, &writer->lock);
     bool refuse = writer->refuse;
@@ -161,8 +163,7 @@ static void adopted(void *context, unsigned worker, uint64_t generation)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Puts a set in force and waits until the worker has taken it over. */
-static void use(struct fixture *f, struct tap_set *taps)
+static void put(struct fixture *f, struct tap_set *taps)
 {
     pthread_mutex_lock(&f->lock);
     tap_set_unref(f->taps);
@@ -170,10 +171,21 @@ static void use(struct fixture *f, struct tap_set *taps)
     f->generation = taps->generation;
     pthread_mutex_unlock(&f->lock);
     worker_wake(f->worker);
+}
+
+static void wait_adopted(struct fixture *f, const struct tap_set *taps)
+{
     pthread_mutex_lock(&f->lock);
     while (f->adopted != taps->generation)
         pthread_cond_wait(&f->changed, &f->lock);
     pthread_mutex_unlock(&f->lock);
+}
+
+/* Puts a set in force and waits until the worker has taken it over. */
+static void use(struct fixture *f, struct tap_set *taps)
+{
+    put(f, taps);
+    wait_adopted(f, taps);
 }
 
 static void record(struct fixture *f, uint64_t id, struct iteration *to,
@@ -287,6 +299,15 @@ static void give(struct fixture *f)
     size_t count = block_count(f->block) - f->given;
     worker_give(f->worker, f->block, f->given, count, count, count * 100);
     f->given += count;
+}
+
+/* The writer does not stall any more. */
+static void go_on(struct fixture *f)
+{
+    pthread_mutex_lock(&f->writer.lock);
+    f->writer.stall = false;
+    pthread_cond_broadcast(&f->writer.changed);
+    pthread_mutex_unlock(&f->writer.lock);
 }
 
 static void wait_written(struct fixture *f, size_t events)
@@ -433,6 +454,30 @@ static void test_nothing_comes_after_a_statement_left(void **state)
     assert_int_equal(lines_of(&f->live_entries.lines), 2);
 }
 
+static void test_what_is_queued_comes_before_a_statement_leaves(void **state)
+{
+    struct fixture *f = *state;
+    record(f, 1, &f->job, "http");
+    f->writer.stall = true; /* the worker waits at its first batch */
+    open_stream(f, 1000);
+    give(f);
+    pthread_mutex_lock(&f->writer.lock);
+    while (f->writer.stalled == 0)
+        pthread_cond_wait(&f->writer.changed, &f->writer.lock);
+    pthread_mutex_unlock(&f->writer.lock);
+    for (uint32_t i = 0; i < 3; i++) {
+        exchange(f, 1000, i, RESPONSE("200"));
+        give(f);
+    }
+    struct tap_set *without = tap_set_without(f->taps, 1);
+    put(f, without);
+    go_on(f);
+    wait_adopted(f, without);
+    stop(f);
+    assert_string_equal(text_of(&f->job.packets), "1 2 3 4 5 6 7 8 9");
+    assert_int_equal(lines_of(&f->job.lines), 3);
+}
+
 static void test_a_rewritten_statement_keeps_its_streams(void **state)
 {
     struct fixture *f = *state;
@@ -541,10 +586,7 @@ static void test_a_full_queue_is_counted(void **state)
     for (size_t i = 0; i < count; i++)
         worker_give(f->worker, f->block, 0, 3, 3, 300);
     uint64_t dropped = worker_counters(f->worker)->dropped_queue;
-    pthread_mutex_lock(&f->writer.lock);
-    f->writer.stall = false;
-    pthread_cond_broadcast(&f->writer.changed);
-    pthread_mutex_unlock(&f->writer.lock);
+    go_on(f);
     stop(f);
     assert_true(dropped > 0 && dropped % 3 == 0 && dropped < count * 3);
 }
@@ -574,6 +616,7 @@ int main(void)
         CASE(test_everything_takes_streams_nobody_dissects),
         CASE(test_everything_takes_a_stream_that_runs_already),
         CASE(test_nothing_comes_after_a_statement_left),
+        CASE(test_what_is_queued_comes_before_a_statement_leaves),
         CASE(test_a_rewritten_statement_keeps_its_streams),
         CASE(test_redacted_entries_come_without_packets),
         CASE(test_what_was_gone_before_the_match_is_told),
