@@ -65,6 +65,7 @@ static struct job changed(const struct job *job, struct spec *spec, enum change 
     if (change == CHANGE_PLAN) {
         next.plan.first = when_first(spec->start_minute, now);
         next.next = next.noticed = next.missed = 0;
+        next.window = (struct window){0};
         next.ended = ENDED_NOT;
         next.failure[0] = 0;
     } else if (job->window.start && job->spec->duration != spec->duration) {
@@ -127,15 +128,16 @@ int accept_spec(struct sched *sched, struct job *job, struct spec *spec,
         status = job_save(&next, sched->jobs_fd, err);
     if (status < 0)
         return status;
-    if (change == CHANGE_PLAN && job->run)
-        run_end(sched, job, ENDED_STOPPED, now, "the job is planned anew");
     pthread_mutex_lock(&sched->lock);
     next.run = job->run;
     next.log = job->log;
-    if (change == CHANGE_PLAN)
-        next.window = (struct window){0};
+    /* What is recorded for the old plan ends next, and is saved with the new one. */
+    if (change == CHANGE_PLAN && job->run)
+        next.window = job->window;
     *job = next;
     pthread_mutex_unlock(&sched->lock);
+    if (change == CHANGE_PLAN && job->run)
+        run_end(sched, job, ENDED_STOPPED, now, "the job is planned anew");
     log_accepted(sched, job, now);
     if (change == CHANGE_IN_PLACE && job->run)
         go_on(sched, job, old, now);

@@ -79,6 +79,24 @@ static void test_missed(void **state)
     assert_status(world, "a", "ends_at", "2026-11-29T09:45:00Z");
 }
 
+/* What was planned anew while it recorded is not forgotten by a restart. */
+static void test_replanned(void **state)
+{
+    struct world *world = *state;
+
+    make(world, "a", "http");
+    pass(world, MINUTE);
+    assert_int_equal(set(world, "a", "{kfl: dns, start_time: 08:45}"), 0);
+    assert_status(world, "a", "next_start", "2026-11-23T08:45:00Z");
+    halt(world);
+    boot(world);
+    sched_run_due(world->sched);
+    assert_status(world, "a", "kfl", "dns");
+    assert_status(world, "a", "state", "scheduled");
+    assert_status(world, "a", "next_start", "2026-11-23T08:45:00Z");
+    assert_int_equal(iterations_of(world, "a"), 1);
+}
+
 /* ---- ten days of five jobs, with a restart each day */
 
 static void expect(struct buf *log, int64_t when, const char *words)
@@ -350,10 +368,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_saved),    TEST(test_missed),
-        TEST(test_ten_days), TEST(test_window_ends_while_down),
-        TEST(test_damage),   TEST(test_orphan),
-        TEST(test_killed),   TEST(test_log_bound),
+        TEST(test_saved),
+        TEST(test_missed),
+        TEST(test_replanned),
+        TEST(test_ten_days),
+        TEST(test_window_ends_while_down),
+        TEST(test_damage),
+        TEST(test_orphan),
+        TEST(test_killed),
+        TEST(test_log_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
