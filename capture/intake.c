@@ -120,6 +120,15 @@ static void try_again(struct intake *intake, size_t i)
         log_info("capture goes on: interface=%s", source_iface(intake->sources[i]));
 }
 
+static void read_source(struct intake *intake, size_t i)
+{
+    struct err err;
+    if (source_read(intake->sources[i], ROUND_PACKETS, on_packet, intake, &err) >= 0)
+        return;
+    intake->away[i] = true;
+    log_warn("%s: it is tried again", err.msg);
+}
+
 static void look_around(struct intake *intake)
 {
     int64_t now = clock_monotonic();
@@ -131,21 +140,14 @@ static void look_around(struct intake *intake)
         uint64_t k, n;
         if (intake->away[i])
             try_again(intake, i);
+        else
+            read_source(intake, i); /* one that was down first goes without an event */
         source_drops(intake->sources[i], &k, &n);
         kernel += k;
         interface += n;
     }
     intake->counters.dropped_kernel = kernel;
     intake->counters.dropped_interface = interface;
-}
-
-static void read_source(struct intake *intake, size_t i)
-{
-    struct err err;
-    if (source_read(intake->sources[i], ROUND_PACKETS, on_packet, intake, &err) >= 0)
-        return;
-    intake->away[i] = true;
-    log_warn("%s: it is tried again", err.msg);
 }
 
 /* Somebody woke us. */
@@ -180,18 +182,18 @@ static void *take(void *context)
             else
                 read_source(intake, (size_t)events[i].data.u64);
         }
+        look_around(intake);
         give(intake);
         wait_ms = tell_given(intake);
-        look_around(intake);
     }
     /* What the rings hold yet was captured before the end. */
     for (size_t i = 0; i < intake->count; i++) {
         if (!intake->away[i])
             read_source(intake, i);
     }
-    give(intake);
     intake->looked_at = 0;
     look_around(intake);
+    give(intake);
     return NULL;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -338,6 +340,72 @@ static void test_statements_come_and_go_under_traffic(void **state)
     close(listener);
 }
 
+/* ---- an interface that goes and comes back, in a network of its own */
+
+static void ip(const char *what, const char *const *args)
+{
+    int status;
+    const char *argv[12] = {"ip", "link", what};
+    for (int i = 0; args[i]; i++)
+        argv[3 + i] = args[i];
+    pid_t child = fork();
+    if (child == 0) {
+        execvp("ip", (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+#define IP(what, ...) ip(what, (const char *const[]){__VA_ARGS__, NULL})
+
+/* New links say hello (IPv6), so there are packets without more ado. */
+static void add_link(void)
+{
+    IP("add", "tf0", "type", "veth", "peer", "name", "tf1");
+    IP("set", "tf0", "up");
+    IP("set", "tf1", "up");
+}
+
+static uint64_t wait_packets(struct fixture *f, uint64_t before)
+{
+    int64_t end = clock_monotonic() + 10 * NS_PER_S;
+    struct engine_counters counters;
+    do {
+        sched_yield();
+        engine_counters(f->engine, &counters);
+    } while (counters.packets <= before && clock_monotonic() < end);
+    assert_true(counters.packets > before);
+    return counters.packets;
+}
+
+static void test_an_interface_may_go_and_come_back(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ifaces[] = {"tf0", NULL};
+    struct engine_options options = {.ifaces = ifaces,
+                                     .snaplen = 1000,
+                                     .workers = 1,
+                                     .packets_ttl = NS_PER_S,
+                                     .clock = clock_system()};
+    struct err err;
+    int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (!may_capture() || unshare(CLONE_NEWNET) < 0)
+        skip();
+    add_link();
+    assert_int_equal(engine_open(&f->engine, &options, f->store, &err), 0);
+    assert_int_equal(engine_start(f->engine, &err), 0);
+    uint64_t packets = wait_packets(f, 0);
+    IP("set", "tf0", "down");
+    IP("del", "tf0");
+    add_link();
+    wait_packets(f, packets);
+    engine_close(f->engine);
+    f->engine = NULL;
+    assert_int_equal(setns(home, CLONE_NEWNET), 0);
+    close(home);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -348,6 +416,7 @@ int main(void)
         CASE(test_a_statement_leaves_promptly_without_traffic),
         CASE(test_closing_leaves_recordings_open),
         CASE(test_statements_come_and_go_under_traffic),
+        CASE(test_an_interface_may_go_and_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
