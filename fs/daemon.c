@@ -19,7 +19,7 @@
 #include "kfl/base/err.h"
 #include "sched/sched.h"
 
-#define POOL_THREADS 2
+#define POOL_THREADS 4
 
 /* A daemon that was just unmounted may still be closing the store. */
 #define LOCK_TRIES 60

@@ -220,14 +220,42 @@ static int render(struct buf *text, int64_t *at, struct fs *fs,
     return r;
 }
 
-static int entry_stat(struct fs *fs, const struct place *place, struct stat *st)
+static int measure_entry(uint64_t *size, int64_t *at, struct fs *fs,
+                         const struct place *place)
 {
     struct buf text = {0};
-    int64_t at = 0;
-    int r = render(&text, &at, fs, place);
-    if (!r)
-        attr_file(st, fs, text.len, at);
+    int r = render(&text, at, fs, place);
+    *size = text.len;
     buf_fini(&text);
+    return r;
+}
+
+/* An entry of what is not recorded any more is measured once. */
+static int entry_stat(struct fs *fs, const struct place *place, struct stat *st)
+{
+    const struct catalogue *catalogue = NULL;
+    struct catalogue_entry *known = NULL;
+    uint64_t stream, size;
+    uint32_t index;
+    int64_t at = 0;
+    int r = parse_name(&stream, &index, place->leaf);
+    if (!r && scope_stamp(fs, place))
+        r = shelf_get(&catalogue, fs, place, CATALOGUE_ENTRIES);
+    if (r)
+        return r;
+    if (catalogue)
+        known = shelf_entry(catalogue, stream, index);
+    size = known ? known->size : 0;
+    if (!size)
+        r = measure_entry(&size, &at, fs, place);
+    if (known) {
+        known->size = size;
+        at = known->done_at;
+    }
+    if (!r)
+        attr_file(st, fs, size, at);
+    if (catalogue)
+        shelf_put(catalogue);
     return r;
 }
 

@@ -120,17 +120,21 @@ int place_remove(struct fs *fs, const struct place *place)
 {
     const struct place_ops *ops = place_ops(place->kind);
     struct stat st;
-    int r = place_stat(fs, place, &st);
-    if (r)
-        return r;
     if (ops->remove) {
+        int r = place_stat(fs, place, &st);
+        if (r)
+            return r;
         r = ops->remove(fs, place);
         hidden_forget(fs->hidden, place->path);
         return r;
     }
     if (!place->name)
         return -EPERM;
-    hidden_forget_below(fs->hidden, place->path);
+    /* The kernel has just looked it up, which for an entry is work enough. */
+    if (hidden_has(fs->hidden, place->path))
+        return -ENOENT;
+    if (place_is_folder(place->kind))
+        hidden_forget_below(fs->hidden, place->path);
     return hidden_add(fs->hidden, place->path);
 }
 

@@ -11,6 +11,7 @@
 #include "fs/fs.h"
 #include "fs/node.h"
 #include "fs/ops_wait.h"
+#include "fs/ops_xattr.h"
 #include "fs/parked.h"
 #include "fs/query.h"
 #include "fs/tree.h"
@@ -19,7 +20,7 @@
 #include "kfl/base/mem.h"
 
 #define BLOCK      4096
-#define CACHED_FOR 1.0 /* seconds: attributes of files that never change */
+#define CACHED_FOR 10.0 /* seconds: names and attributes of what does not change */
 
 /* An open file or folder. */
 struct handle {
@@ -326,42 +327,6 @@ static void on_statfs(fuse_req_t req, fuse_ino_t ino)
     fuse_reply_statfs(req, &st);
 }
 
-static void reply_sized(fuse_req_t req, const char *data, size_t len, size_t size)
-{
-    if (!size)
-        fuse_reply_xattr(req, len);
-    else if (len > size)
-        fuse_reply_err(req, ERANGE);
-    else
-        fuse_reply_buf(req, data, len);
-}
-
-static int get_kfl(fuse_req_t req, fuse_ino_t ino, struct buf *out)
-{
-    struct node *node = node_of(req, ino);
-    const struct place_ops *ops = node ? place_ops(node->place.kind) : NULL;
-    return ops && ops->kfl ? ops->kfl(mount_of(req)->fs, &node->place, out) : -ENODATA;
-}
-
-static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
-{
-    struct buf kfl = {0};
-    int r = strcmp(name, "user.kfl") ? -ENODATA : get_kfl(req, ino, &kfl);
-    if (r)
-        fuse_reply_err(req, -r);
-    else
-        reply_sized(req, kfl.data, kfl.len, size);
-    buf_fini(&kfl);
-}
-
-static void on_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
-{
-    static const char name[] = "user.kfl";
-    struct buf kfl = {0};
-    reply_sized(req, name, get_kfl(req, ino, &kfl) ? 0 : sizeof name, size);
-    buf_fini(&kfl);
-}
-
 /* ---- files */
 
 static void set_info(struct fuse_file_info *fi, struct handle *handle)
@@ -594,6 +559,6 @@ const struct fuse_lowlevel_ops mount_ops = {
     .readdirplus = on_readdirplus,
     .releasedir = on_release,
     .statfs = on_statfs,
-    .getxattr = on_getxattr,
-    .listxattr = on_listxattr,
+    .getxattr = xattr_get,
+    .listxattr = xattr_list,
 };

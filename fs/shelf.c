@@ -70,13 +70,15 @@ static int add_stream(void *context, const struct stream_summary *stream)
 static int add_entry(void *context, uint64_t stream, uint32_t index, int64_t done_at)
 {
     struct catalogue *catalogue = context;
-    (void)done_at;
     size_t n = catalogue->entry_count;
     if (!(n & (n - 1)))
         catalogue->entries = mem_realloc(catalogue->entries,
                                          (n ? 2 * n : 1) * sizeof *catalogue->entries);
-    catalogue->entries[catalogue->entry_count++] =
-        (struct catalogue_entry){.stream = stream, .index = index};
+    struct catalogue_entry *entry = &catalogue->entries[catalogue->entry_count++];
+    entry->stream = stream;
+    entry->index = index;
+    entry->done_at = done_at;
+    entry->size = 0;
     return 0;
 }
 
@@ -239,4 +241,14 @@ int shelf_get(const struct catalogue **out, struct fs *fs, const struct place *p
     if (!r)
         *out = &held->catalogue;
     return r;
+}
+
+struct catalogue_entry *shelf_entry(const struct catalogue *catalogue, uint64_t stream,
+                                    uint32_t index)
+{
+    struct catalogue_entry wanted = {.stream = stream, .index = index};
+    if (!catalogue->entry_count)
+        return NULL;
+    return bsearch(&wanted, catalogue->entries, catalogue->entry_count, sizeof wanted,
+                   compare_entries);
 }

@@ -15,7 +15,8 @@ struct shelf;
 
 enum catalogue_part { CATALOGUE_PCAP, CATALOGUE_STREAMS, CATALOGUE_ENTRIES };
 
-/* One part of one recording or iteration as it was at one time; immutable. */
+/* One part of one recording or iteration as it was at one time; immutable but for what
+ * is noted. */
 struct catalogue {
     uint64_t pcap_size; /* CATALOGUE_PCAP: of recording.pcap */
     struct stream_summary
@@ -24,7 +25,9 @@ struct catalogue {
     struct catalogue_entry {
         uint64_t stream;
         uint32_t index;
-    } * entries; /* CATALOGUE_ENTRIES: by stream and index */
+        int64_t done_at;
+        _Atomic uint64_t size; /* of its file, 0: nobody asked yet */
+    } * entries;               /* CATALOGUE_ENTRIES: by stream and index */
     size_t entry_count;
 };
 
@@ -35,6 +38,9 @@ void shelf_free(struct shelf *shelf);
 int shelf_get(const struct catalogue **out, struct fs *fs, const struct place *place,
               enum catalogue_part part);
 void shelf_put(const struct catalogue *catalogue);
+/* NULL: none. */
+struct catalogue_entry *shelf_entry(const struct catalogue *catalogue, uint64_t stream,
+                                    uint32_t index);
 
 /* The iterations that a place is about: the one it names, or all of its recording.
  * Snapshots are the caller's, in *out, freed by scope_free. -ENOENT. */
