@@ -63,6 +63,8 @@ void run_end(struct sched *sched, struct job *job, enum job_end ended, int64_t a
 void run_abandon(struct sched *sched, struct job *job);
 /* Does what is due; returns when to look again. */
 int64_t run_step(struct sched *sched, struct job *job, int64_t now);
+/* Is an iteration of that job still on its way to its end? Needs `lock`. */
+bool run_is_closing(const struct sched *sched, const char *name);
 /* Lets go of what was closed. */
 void run_reap(struct sched *sched);
 /* Ends iterations that a crash left open and that no job goes on with. */
@@ -79,6 +81,9 @@ int accept_spec(struct sched *sched, struct job *job, struct spec *spec,
                 struct err *err);
 
 /* ---- status.c */
+
+/* The job's state as it is shown; needs `lock`. */
+const char *status_state(const struct sched *sched, const struct job *job, int64_t now);
 
 /* Appends the status; takes `lock` itself. -ENOENT. */
 int status_write(struct sched *sched, const char *name, struct buf *out);

@@ -235,6 +235,14 @@ void run_abandon(struct sched *sched, struct job *job)
     unrecord(sched, job->run, ENDED_STOPPED, floor_now(sched));
 }
 
+bool run_is_closing(const struct sched *sched, const char *name)
+{
+    for (const struct run *run = sched->runs; run; run = run->next)
+        if (run->ending && !run->closed && strcmp(run->job, name) == 0)
+            return true;
+    return false;
+}
+
 static struct run *take_closed(struct sched *sched)
 {
     struct run **at, *run;

@@ -109,14 +109,6 @@ out:
     return status;
 }
 
-static bool is_closing(const struct sched *sched, const char *name)
-{
-    for (const struct run *run = sched->runs; run; run = run->next)
-        if (run->ending && !run->closed && strcmp(run->job, name) == 0)
-            return true;
-    return false;
-}
-
 /* So that who stopped a job may delete its recording next; a recorder that hangs is not
  * waited for. */
 static void wait_closed(struct sched *sched, const char *name)
@@ -125,7 +117,7 @@ static void wait_closed(struct sched *sched, const char *name)
     struct timespec time = {until / NS_PER_S, until % NS_PER_S};
 
     pthread_mutex_lock(&sched->lock);
-    while (sched->started && is_closing(sched, name))
+    while (sched->started && run_is_closing(sched, name))
         if (pthread_cond_timedwait(&sched->closed, &sched->lock, &time) != 0)
             break;
     pthread_mutex_unlock(&sched->lock);
@@ -187,7 +179,7 @@ bool sched_is_recording(struct sched *sched, const char *recording)
 
     pthread_mutex_lock(&sched->lock);
     job = floor_find(sched, recording);
-    recording_now = (job && job->window.start) || is_closing(sched, recording);
+    recording_now = (job && job->window.start) || run_is_closing(sched, recording);
     pthread_mutex_unlock(&sched->lock);
     return recording_now;
 }
@@ -347,7 +339,7 @@ void sched_each_state(struct sched *sched,
 
         pthread_mutex_lock(&sched->lock);
         for (size_t j = 0; j < sched->count; j++)
-            jobs += strcmp(job_state(sched->jobs[j], now), states[i]) == 0;
+            jobs += strcmp(status_state(sched, sched->jobs[j], now), states[i]) == 0;
         pthread_mutex_unlock(&sched->lock);
         each(context, states[i], jobs);
     }

@@ -143,11 +143,19 @@ static void write_view(struct buf *out, const struct view *view,
     buf_addf(out, "missed: %lld\n", (long long)view->missed);
 }
 
-static void take_view(struct view *view, const struct job *job, int64_t now)
+/* Who waits for the end finds the recording closed then. */
+const char *status_state(const struct sched *sched, const struct job *job, int64_t now)
+{
+    return run_is_closing(sched, job->name) ? "recording" : job_state(job, now);
+}
+
+static void take_view(struct view *view, const struct sched *sched,
+                      const struct job *job, int64_t now)
 {
     struct due due;
 
-    *view = (struct view){.state = job_state(job, now), .next_at = WHEN_NEVER};
+    *view =
+        (struct view){.state = status_state(sched, job, now), .next_at = WHEN_NEVER};
     memcpy(view->name, job->name, sizeof(view->name));
     if (job->refusal[0])
         snprintf(view->error, sizeof(view->error), "spec.yaml:%s", job->refusal);
@@ -176,7 +184,7 @@ int status_write(struct sched *sched, const char *name, struct buf *out)
     pthread_mutex_lock(&sched->lock);
     job = floor_find(sched, name);
     if (job)
-        take_view(&view, job, floor_now(sched));
+        take_view(&view, sched, job, floor_now(sched));
     pthread_mutex_unlock(&sched->lock);
     if (!job)
         return -ENOENT;

@@ -60,16 +60,26 @@ static int fake_rewrite(void *context, uint64_t id, struct kfl *kfl, struct err 
     return 0;
 }
 
+void let_close(struct world *world)
+{
+    struct closing *held = &world->held;
+    int status = iteration_end(held->run.iteration, held->state, held->at, NULL);
+
+    let_go(&held->run);
+    held->done(held->context, status);
+}
+
 static void fake_unrecord(void *context, uint64_t id, const char *state, int64_t at,
                           void (*done)(void *done_context, int result),
                           void *done_context)
 {
-    struct recorded *run = find(context, id);
-    struct err err = {0};
-    int status = iteration_end(run->iteration, state, at, &err);
+    struct world *world = context;
+    struct recorded *run = find(world, id);
 
-    let_go(run);
-    done(done_context, status);
+    world->held = (struct closing){*run, state, at, done, done_context};
+    *run = (struct recorded){0};
+    if (!world->holds)
+        let_close(world);
 }
 
 /* The recording of a job; NULL: it is not recording. */

@@ -27,6 +27,14 @@ struct recorded {
     bool entries_only;
 };
 
+struct closing {
+    struct recorded run;
+    const char *state;
+    int64_t at;
+    void (*done)(void *context, int result);
+    void *context;
+};
+
 struct world {
     char path[64];
     struct clock_fake clock;
@@ -36,6 +44,8 @@ struct world {
     uint64_t last_id, entries;
     int record_error; /* what record() answers */
     unsigned rewrites;
+    bool holds;             /* recordings that end wait for let_close() */
+    struct closing held;    /* the one that does */
     const char *slow;       /* the saved statement `slow`, or NULL */
     char refused[ERR_TEXT]; /* "job:line:column" of the last refusal */
 };
@@ -54,6 +64,7 @@ int64_t at(const char *text);
 void make(struct world *world, const char *name, const char *spec);
 int set(struct world *world, const char *name, const char *spec);
 int control(struct world *world, const char *name, const char *word);
+void let_close(struct world *world);
 /* What records that statement; NULL: nothing does. */
 struct recorded *run_of(struct world *world, const char *statement);
 void add_entry(struct world *world, const char *statement);

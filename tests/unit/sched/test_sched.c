@@ -346,6 +346,25 @@ static void test_remove(void **state)
     assert_status(world, "a", "entries", "0");
 }
 
+/* It records until the recording is closed: who waits for the state can go on. */
+static void test_closing(void **state)
+{
+    struct world *world = *state;
+    struct recording_info info;
+
+    make(world, "a", "http");
+    world->holds = true;
+    assert_int_equal(control(world, "a", "stop"), 0);
+    assert_status(world, "a", "state", "recording");
+    sched_run_due(world->sched);
+    assert_status(world, "a", "state", "recording");
+    assert_true(sched_is_recording(world->sched, "a"));
+    let_close(world);
+    assert_status(world, "a", "state", "finished");
+    assert_int_equal(store_info(world->store, "a", &info), 0);
+    assert_false(info.recording);
+}
+
 static void count_state(void *context, const char *state, unsigned jobs)
 {
     buf_addf(context, "%s=%u ", state, jobs);
@@ -387,7 +406,7 @@ int main(void)
         TEST(test_control), TEST(test_in_place), TEST(test_replan),
         TEST(test_redact),  TEST(test_limit),    TEST(test_full),
         TEST(test_failed),  TEST(test_remove),   TEST(test_each_state),
-        TEST(test_thread),
+        TEST(test_thread),  TEST(test_closing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
