@@ -169,11 +169,11 @@ static int choose(struct segment **out, struct iteration *iteration, int32_t lin
         if (result < 0)
             return result;
     }
+    /* The number is used up: what failed may have left a file. */
     int result = segment_create(out, iteration->medium, iteration->folder,
-                                iteration->next_n, clock_of(iteration));
+                                iteration->next_n++, clock_of(iteration));
     if (result < 0)
         return result;
-    iteration->next_n++;
     iteration->open_segments[iteration->open_count++] = segment_ref(*out);
     pthread_mutex_lock(&iteration->lock);
     iteration_append_segment(iteration, *out);

@@ -82,9 +82,11 @@ static int tape_cut(struct tape *tape, uint64_t end)
 {
     if (tape->fd < 0)
         return 0;
-    tape->len = 0;
+    uint64_t flushed = tape->end - tape->len;
+    /* A header may be waiting yet. */
+    tape->len = end > flushed ? (size_t)(end - flushed) : 0;
     tape->end = end;
-    return ftruncate(tape->fd, (off_t)end) < 0 ? -errno : 0;
+    return ftruncate(tape->fd, (off_t)(end - tape->len)) < 0 ? -errno : 0;
 }
 
 static int disk_flush(struct segment *segment)

@@ -309,6 +309,109 @@ static void test_the_disk_is_full(void **state)
     buf_fini(&file);
 }
 
+/* All that is left of the disk but a few bytes. */
+static void fill_disk(const struct store_case *c, unsigned leave)
+{
+    char path[100];
+    static const char zeros[4096];
+    snprintf(path, sizeof(path), "%s/filler", c->path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    off_t size = 0;
+    ssize_t got;
+    while ((got = write(fd, zeros, sizeof(zeros))) > 0)
+        size += got;
+    assert_int_equal(ftruncate(fd, size - (off_t)leave), 0);
+    close(fd);
+}
+
+/* The same store on a disk of its own; false: that is not allowed here. */
+static bool open_small_disk(struct store_case *c, const char *options)
+{
+    case_open(c);
+    store_close(c->store);
+    c->store = NULL;
+    if (mount("test", c->path, "tmpfs", 0, options) < 0) {
+        case_close(c);
+        return false;
+    }
+    case_reopen(c);
+    return true;
+}
+
+static void close_small_disk(struct store_case *c)
+{
+    store_close(c->store);
+    c->store = NULL;
+    assert_int_equal(umount(c->path), 0);
+    case_close(c);
+}
+
+/* Who recorded may be gone when the store is closed. */
+static void test_nobody_is_told_of_a_disk_that_fills_at_the_end(void **state)
+{
+    struct store_case c;
+    struct stops stops = {0};
+    (void)state;
+    if (!open_small_disk(&c, "size=3m"))
+        skip();
+    struct iteration *iteration = open_limited(&c, "a", &stops, 0, ON_FULL_STOP, 0);
+    for (uint64_t n = 1; n <= 100; n++)
+        case_add(&c, iteration, n, START + (int64_t)n, 1, 1, 1000);
+    fill_disk(&c, 0);
+    iteration_unref(iteration);
+    store_close(c.store);
+    c.store = NULL;
+    assert_int_equal(stops.count, 0);
+    close_small_disk(&c);
+}
+
+/* A segment whose first bytes found no room is as good as any once there is some. */
+static void test_a_segment_that_began_on_a_full_disk(void **state)
+{
+    struct store_case c;
+    struct stops stops = {0};
+    struct recording_info info;
+    char file[200];
+    uint32_t magic = 0;
+    (void)state;
+    if (!open_small_disk(&c, "size=6m"))
+        skip();
+    struct iteration *iteration =
+        open_limited(&c, "a", &stops, 16 * MIB, ON_FULL_DROP_OLDEST, 0);
+    uint64_t n = 0;
+    while (n < 2500)
+        n++, case_add(&c, iteration, n, START + (int64_t)n, 1, 1, 1000);
+    iteration_commit(iteration, START);
+    /* Another link type needs another segment. There is room for its log. */
+    fill_disk(&c, 4096);
+    n++, case_add(&c, iteration, n, START + (int64_t)n, 1, 101, 1000);
+    assert_int_equal(iteration_commit(iteration, START), -ENOSPC);
+    for (unsigned i = 0; i < 10; i++)
+        n++, case_add(&c, iteration, n, START + (int64_t)n, 1, 101, 1000);
+    assert_int_equal(iteration_commit(iteration, START), 0);
+    assert_int_equal(stops.count, 0);
+    snprintf(file, sizeof(file), "%s/recordings/a/2025-10-09T08-53-20Z/000003.pcap",
+             c.path);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, &magic, sizeof(magic)), sizeof(magic));
+    close(fd);
+    assert_int_equal(magic, 0xa1b23c4d);
+    /* And one without even that. */
+    fill_disk(&c, 0);
+    n++, case_add(&c, iteration, n, START + (int64_t)n, 1, 113, 1000);
+    n++, case_add(&c, iteration, n, START + (int64_t)n, 1, 113, 1000);
+    assert_int_equal(iteration_commit(iteration, START), 0);
+    assert_int_equal(stops.count, 0);
+    assert_int_equal(store_info(c.store, "a", &info), 0);
+    uint64_t packets = info.packets;
+    iteration_unref(iteration);
+    case_reopen(&c);
+    assert_int_equal(store_info(c.store, "a", &info), 0);
+    assert_int_equal(info.packets, packets);
+    close_small_disk(&c);
+}
+
 static void test_live_traffic_is_forgotten_in_time(void **state)
 {
     struct store_case c;
@@ -388,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_a_limit_of_entries_ends_it),
         cmocka_unit_test(test_a_spec_in_force_changes_the_limit),
         cmocka_unit_test(test_the_disk_is_full),
+        cmocka_unit_test(test_nobody_is_told_of_a_disk_that_fills_at_the_end),
+        cmocka_unit_test(test_a_segment_that_began_on_a_full_disk),
         cmocka_unit_test(test_live_traffic_is_forgotten_in_time),
         cmocka_unit_test(test_live_traffic_has_a_limit),
     };
