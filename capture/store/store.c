@@ -131,6 +131,7 @@ static void suspend(struct iteration *iteration)
     const struct clock *clock = iteration->store->options.clock;
     if (!iteration_is_open(iteration))
         return;
+    iteration->stopped = NULL; /* who asked for it may be gone */
     iteration_commit(iteration, clock->now(clock));
     int result = append_close(iteration);
     pthread_mutex_lock(&iteration->lock);
