@@ -257,6 +257,7 @@ int engine_record(struct engine *engine, const struct tap_options *options,
         .iteration = options->iteration,
         .entries_only = options->entries_only,
         .everything = kfl_is_everything(options->kfl),
+        .until = INT64_MAX,
     };
     (void)err;
     pthread_mutex_lock(&engine->lock);
@@ -308,6 +309,7 @@ void engine_unrecord(struct engine *engine, uint64_t id, const char *state, int6
             .context = context,
         };
         engine->staying = leaving;
+        use(engine, tap_set_ending(engine->taps, id, at));
     }
     pthread_mutex_unlock(&engine->lock);
     if (!leaving && done)

@@ -72,18 +72,38 @@ struct tap_set *tap_set_with(const struct tap_set *set, const struct tap *tap)
     return more;
 }
 
-struct tap_set *tap_set_rewritten(const struct tap_set *set, uint64_t id,
-                                  struct kfl *kfl)
+/* The same taps in a set of their own; *tap is the one of that id there. NULL: unknown.
+ */
+static struct tap_set *copy(const struct tap_set *set, uint64_t id, struct tap **tap)
 {
     const struct tap *old = tap_set_find(set, id);
     if (!old)
         return NULL;
     struct tap_set *other =
         make(set->generation + 1, set->count, set->taps, set->count);
-    struct tap *tap = &other->taps[old - set->taps];
+    *tap = &other->taps[old - set->taps];
+    return other;
+}
+
+struct tap_set *tap_set_rewritten(const struct tap_set *set, uint64_t id,
+                                  struct kfl *kfl)
+{
+    struct tap *tap;
+    struct tap_set *other = copy(set, id, &tap);
+    if (!other)
+        return NULL;
     kfl_unref(tap->kfl);
     tap->kfl = kfl_ref(kfl);
     tap->everything = kfl_is_everything(kfl);
+    return other;
+}
+
+struct tap_set *tap_set_ending(const struct tap_set *set, uint64_t id, int64_t until)
+{
+    struct tap *tap;
+    struct tap_set *other = copy(set, id, &tap);
+    if (other)
+        tap->until = until;
     return other;
 }
 

@@ -71,11 +71,17 @@ struct passing {
     const struct tap *tap;
 };
 
+static void pass(struct worker *worker, const struct tap *tap, const struct flow *flow,
+                 struct packet *packet)
+{
+    if (packet->at <= tap->until)
+        outbox_packet(&worker->outbox, tap->iteration, packet, &flow->stream);
+}
+
 static void pass_held(void *context, struct packet *packet)
 {
     const struct passing *passing = context;
-    outbox_packet(&passing->worker->outbox, passing->tap->iteration, packet,
-                  &passing->flow->stream);
+    pass(passing->worker, passing->tap, passing->flow, packet);
 }
 
 static bool is_pinned(const struct pack *pack, uint64_t id)
@@ -137,8 +143,7 @@ static void on_packet(void *context, struct flow *flow, struct packet *packet)
     bool first = flow->stream.kind == STREAM_TCP && pack->back.added < HANDSHAKE;
     outbox_packet(&worker->outbox, worker->options.live_packets, packet, &flow->stream);
     for (unsigned i = 0; i < pack->pin_count; i++)
-        outbox_packet(&worker->outbox, pack->pins[i].tap->iteration, packet,
-                      &flow->stream);
+        pass(worker, pack->pins[i].tap, flow, packet);
     hold_add(worker->hold, &pack->back, packet, first);
 }
 
@@ -193,7 +198,7 @@ static void offer(struct worker *worker, struct flow *flow, const struct tap *ta
     struct iteration *to = tap->iteration;
     struct err err;
     struct kfl_facts facts = {.record = "", .abbr = entry->abbr};
-    if (!kfl_may_match(tap->kfl, &facts))
+    if (entry->done_at > tap->until || !kfl_may_match(tap->kfl, &facts))
         return;
     int matched = kfl_match(worker->run, tap->kfl, &entry->doc, "", &emitted, &err);
     if (matched < 0)

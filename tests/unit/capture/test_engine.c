@@ -54,6 +54,11 @@ static void committed(void *context)
     pthread_mutex_unlock(&f->lock);
 }
 
+static int64_t now(void)
+{
+    return clock_system()->now(clock_system());
+}
+
 static void done(void *context, int result)
 {
     struct fixture *f = context;
@@ -230,7 +235,7 @@ static void test_a_job_records_what_matches(void **state)
         exchange(listener, port, i % 5 == 0 ? "404" : "200");
     wait_entries(f, some, 2, 2 * 9);
     wait_entries(f, each, 10, 10 * 9);
-    engine_unrecord(f->engine, errors, "finished", 1700000100 * NS_PER_S, done, f);
+    engine_unrecord(f->engine, errors, "finished", now(), done, f);
     wait_done(f, 1);
     assert_int_equal(f->result, 0);
     iteration_info(some, &info);
@@ -270,8 +275,8 @@ static void test_an_end_right_after_traffic_loses_nothing(void **state)
     struct iteration *iteration = record(f, "short", "http", &id);
     for (int i = 0; i < 5; i++)
         exchange(listener, port, "200");
-    engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
-    engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
+    engine_unrecord(f->engine, id, "finished", now(), done, f);
+    engine_unrecord(f->engine, id, "finished", now(), done, f);
     wait_done(f, 2);
     assert_int_equal(f->result, 0);
     iteration_info(iteration, &info);
@@ -288,11 +293,11 @@ static void test_a_statement_leaves_promptly_without_traffic(void **state)
     start(f, true, NULL);
     struct iteration *iteration = record(f, "quiet", "http", &id);
     int64_t before = clock_monotonic();
-    engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
+    engine_unrecord(f->engine, id, "finished", now(), done, f);
     wait_done(f, 1);
     assert_int_equal(f->result, 0);
     assert_true(clock_monotonic() - before < NS_PER_S);
-    engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
+    engine_unrecord(f->engine, id, "finished", now(), done, f);
     assert_int_equal(f->done, 2);
     assert_int_equal(f->result, -ENOENT);
     iteration_unref(iteration);
@@ -333,11 +338,24 @@ static void test_statements_come_and_go_under_traffic(void **state)
         assert_int_equal(engine_rewrite(f->engine, id, kfl, &err), 0);
         kfl_unref(kfl);
         exchange(listener, port, "200");
-        engine_unrecord(f->engine, id, "finished", 1700000100 * NS_PER_S, done, f);
+        engine_unrecord(f->engine, id, "finished", now(), done, f);
         iteration_unref(iteration);
     }
     wait_done(f, 20);
     close(listener);
+}
+
+static void test_an_interface_is_listed_once(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const lists[][3] = {{"any", "lo"}, {"lo", "any"}, {"lo", "lo"}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        struct engine_options options = {
+            .ifaces = lists[i], .snaplen = 1000, .workers = 1, .clock = clock_system()};
+        struct err err;
+        assert_int_equal(engine_open(&f->engine, &options, f->store, &err), -EINVAL);
+        assert_non_null(strstr(err.msg, "interface lo is in"));
+    }
 }
 
 /* ---- an interface that goes and comes back, in a network of its own */
@@ -416,6 +434,7 @@ int main(void)
         CASE(test_a_statement_leaves_promptly_without_traffic),
         CASE(test_closing_leaves_recordings_open),
         CASE(test_statements_come_and_go_under_traffic),
+        CASE(test_an_interface_is_listed_once),
         CASE(test_an_interface_may_go_and_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,7 +199,8 @@ static void record(struct fixture *f, uint64_t id, struct iteration *to,
                       .kfl = kfl,
                       .iteration = to,
                       .entries_only = kfl_redacts(kfl),
-                      .everything = kfl_is_everything(kfl)};
+                      .everything = kfl_is_everything(kfl),
+                      .until = INT64_MAX};
     use(f, tap_set_with(f->taps, &tap));
     kfl_unref(kfl);
 }
@@ -478,6 +479,21 @@ static void test_what_is_queued_comes_before_a_statement_leaves(void **state)
     assert_int_equal(lines_of(&f->job.lines), 3);
 }
 
+static void test_what_is_later_than_the_end_is_not_recorded(void **state)
+{
+    struct fixture *f = *state;
+    record(f, 1, &f->job, "response.status == 200");
+    open_stream(f, 1000);
+    exchange(f, 1000, 0, RESPONSE("200"));
+    use(f, tap_set_ending(f->taps, 1, f->at - 1));
+    exchange(f, 1000, 1, RESPONSE("200"));
+    give(f);
+    stop(f);
+    assert_string_equal(text_of(&f->job.packets), "1 2 3 4 5");
+    assert_int_equal(lines_of(&f->job.lines), 1);
+    assert_int_equal(lines_of(&f->live_entries.lines), 2);
+}
+
 static void test_a_rewritten_statement_keeps_its_streams(void **state)
 {
     struct fixture *f = *state;
@@ -617,6 +633,7 @@ int main(void)
         CASE(test_everything_takes_a_stream_that_runs_already),
         CASE(test_nothing_comes_after_a_statement_left),
         CASE(test_what_is_queued_comes_before_a_statement_leaves),
+        CASE(test_what_is_later_than_the_end_is_not_recorded),
         CASE(test_a_rewritten_statement_keeps_its_streams),
         CASE(test_redacted_entries_come_without_packets),
         CASE(test_what_was_gone_before_the_match_is_told),
