@@ -72,7 +72,11 @@ bool tcp_is_closed(const struct tcp *tcp)
 bool tcp_is_new(const struct tcp *tcp, const struct frame *frame, enum direction dir)
 {
     const struct tcp_half *half = &tcp->halves[dir], *other = &tcp->halves[!dir];
-    if ((frame->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+    /* The answer to a SYN that was not seen, on ports that are used again. */
+    if (frame->flags & TCP_ACK)
+        return frame->flags & TCP_SYN && tcp_is_closed(tcp) && half->has_syn &&
+               half->first != frame->seq + 1;
+    if (!(frame->flags & TCP_SYN))
         return false;
     /* Sent again, or seen after what it opened. */
     if (half->has_next && half->first == frame->seq + 1)
@@ -231,6 +235,7 @@ static void add_data(struct tcp_half *half, struct tcp_env *env, void *context,
     }
     deliver(half, env, context, dir, bytes, held, len, at);
     drain(half, env, context, dir);
+    half->hole_at = 0; /* one that is left is another one */
 }
 
 /* A reset that belongs has the sequence number that is next, or one within a window of

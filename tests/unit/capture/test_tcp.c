@@ -217,6 +217,21 @@ static void test_lost_segment_is_a_gap_when_the_peer_has_it(void **state)
     assert_told(f, "", "abc<3>ghijkl");
 }
 
+static void test_each_hole_has_its_own_time(void **state)
+{
+    struct fixture *f = *state;
+    shake(f);
+    send(f, C, ACK, 1003, 5000, "def"); /* "abc" is missing */
+    f->now += 200 * NS_PER_MS;
+    send(f, C, ACK, 1009, 5000, "jkl"); /* "ghi" too */
+    send(f, S, ACK, 5000, 1012, "");
+    send(f, C, ACK, 1000, 5000, "abc");
+    f->now += 100 * NS_PER_MS;
+    tcp_tick(&f->tcp, &f->env, f, f->now);
+    send(f, C, ACK, 1006, 5000, "ghi");
+    assert_told(f, "abcdefghijkl", "");
+}
+
 static void test_segment_that_the_peer_misses_is_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -286,6 +301,25 @@ static void test_which_syn_is_another_connection(void **state)
     struct tcp opening = {0};
     tcp_add(&opening, &f->env, f, &same, C, f->now);
     assert_false(tcp_is_new(&opening, &other, S)); /* both open at once */
+}
+
+static void test_which_answer_is_to_another_syn(void **state)
+{
+    struct fixture *f = *state;
+    struct frame same = segment(TCP_SYN | ACK, 4999, 1000, "", 0);
+    struct frame other = segment(TCP_SYN | ACK, 777777, 8888, "", 0);
+    shake(f);
+    assert_false(tcp_is_new(&f->tcp, &other, S));
+    send(f, C, ACK | TCP_FIN, 1000, 5000, "");
+    send(f, S, ACK | TCP_FIN, 5000, 1001, "");
+    assert_false(tcp_is_new(&f->tcp, &same, S));
+    assert_true(tcp_is_new(&f->tcp, &other, S));
+    struct tcp refused = {0};
+    struct frame syn = segment(TCP_SYN, 999, 0, "", 0);
+    struct frame rst = segment(TCP_RST, 1000, 0, "", 0);
+    tcp_add(&refused, &f->env, f, &syn, C, f->now);
+    tcp_add(&refused, &f->env, f, &rst, C, f->now);
+    assert_false(tcp_is_new(&refused, &same, S)); /* it was on its way */
 }
 
 static void test_data_with_the_syn(void **state)
@@ -379,12 +413,14 @@ int main(void)
         CASE(test_sequence_numbers_wrap),
         CASE(test_a_capture_that_begins_in_the_middle),
         CASE(test_lost_segment_is_a_gap_when_the_peer_has_it),
+        CASE(test_each_hole_has_its_own_time),
         CASE(test_segment_that_the_peer_misses_is_waited_for),
         CASE(test_one_sided_capture_gives_up_after_a_while),
         CASE(test_flush_tells_what_is_there),
         CASE(test_bytes_beyond_the_snap_length_are_a_gap),
         CASE(test_reset),
         CASE(test_which_syn_is_another_connection),
+        CASE(test_which_answer_is_to_another_syn),
         CASE(test_data_with_the_syn),
         CASE(test_far_segments_are_dropped),
         CASE(test_memory_is_bounded),
