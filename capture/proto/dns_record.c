@@ -8,6 +8,8 @@
 
 #define POINTER   0xC0
 #define TOP_CLASS 0x8000
+/* A name has 127 labels at most; a longer way to them is there to cost time. */
+#define HOPS_MAX  128
 
 static bool add_label(struct dns_name *name, const uint8_t *bytes, size_t len)
 {
@@ -45,13 +47,14 @@ static bool read_labels(struct rd *rd, struct dns_name *name, size_t *target)
 bool dns_read_name(struct dns_reader *reader, struct dns_name *name)
 {
     size_t start = (size_t)(reader->rd.at - reader->message), target;
+    unsigned hops = 0;
     name->len = 0;
     bool good = read_labels(&reader->rd, name, &target);
     /* Each pointer must go before the place that its chain of labels began at, so there
      * is an end. */
     while (good && target > 0) {
         struct rd rd;
-        if (target >= start || target >= reader->len) {
+        if (target >= start || target >= reader->len || ++hops > HOPS_MAX) {
             good = false;
             break;
         }

@@ -1,3 +1,4 @@
+#include "capture/proto/dns_record.h"
 #include "tests/unit/capture/dissect_case.h"
 
 #define TYPE_A     1
@@ -443,9 +444,28 @@ static void answers_name_addresses_from_then_on(void **state)
     names_free(names);
 }
 
+/* A pointer to a pointer to a pointer … is read for every name that points there. */
+static void a_name_is_not_far_away(void **state)
+{
+    uint8_t bytes[12 + 1 + 2 * 1000] = {0};
+    struct dns_name name;
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        size_t to = i == 0 ? 12 : 13 + 2 * (i - 1);
+        bytes[13 + 2 * i] = (uint8_t)(0xC0 | to >> 8);
+        bytes[14 + 2 * i] = (uint8_t)to;
+    }
+    for (size_t hops = 100; hops <= 1000; hops += 900) {
+        struct dns_reader reader = {.message = bytes, .len = sizeof bytes};
+        rd_init(&reader.rd, bytes + 13 + 2 * (hops - 1), 2);
+        assert_int_equal(dns_read_name(&reader, &name), hops == 100);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_is_not_far_away),
         cmocka_unit_test(pairs_query_with_answer),
         cmocka_unit_test(answers_find_their_question_in_any_order),
         cmocka_unit_test(a_question_without_answer_times_out),
