@@ -199,6 +199,19 @@ static void *take(void *context)
 
 /* ---- open, start, close */
 
+/* A packet that two sources bring would be taken for two. */
+static int check_once(const char *const *ifaces, size_t i, struct err *err)
+{
+    for (size_t k = 0; k < i; k++) {
+        bool any = strcmp(ifaces[i], "any") == 0 || strcmp(ifaces[k], "any") == 0;
+        if (any || strcmp(ifaces[i], ifaces[k]) == 0)
+            return err_set(err, -EINVAL, "interface %s is in %s already",
+                           strcmp(ifaces[i], "any") == 0 ? ifaces[k] : ifaces[i],
+                           any ? "any" : "the list");
+    }
+    return 0;
+}
+
 int intake_open(struct intake **out, const char *const *ifaces,
                 const struct source_options *like, struct err *err)
 {
@@ -214,6 +227,8 @@ int intake_open(struct intake **out, const char *const *ifaces,
     intake->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (intake->epoll < 0 || intake->wake < 0)
         rc = err_set(err, -errno, "cannot wait for packets: %s", strerror(errno));
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = check_once(ifaces, i, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct source_options options = *like;
         options.iface = ifaces[i];
