@@ -185,6 +185,8 @@ void daemon_stop(struct daemon *daemon)
         engine_close(fs->engine);
     if (fs->sched)
         sched_close(fs->sched);
+    if (fs->queries)
+        queries_end(fs->queries);
     fs->sched = NULL;
     fs->engine = NULL;
 }

@@ -334,6 +334,7 @@ static void set_info(struct fuse_file_info *fi, struct handle *handle)
     fi->fh = (uint64_t)(uintptr_t)handle;
     fi->direct_io = !handle->file->cached;
     fi->keep_cache = handle->file->cached;
+    fi->noflush = !handle->file->ops->flush;
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -87,6 +87,15 @@ void queries_committed(struct queries *queries)
     pool_submit(queries->fs->pool, &queries->task);
 }
 
+void queries_end(struct queries *queries)
+{
+    pthread_mutex_lock(&queries->lock);
+    for (struct query *query = queries->list; query; query = query->next)
+        if (query->form == FORM_FOLLOW)
+            spool_finish(eval_spool(query->eval), 0);
+    pthread_mutex_unlock(&queries->lock);
+}
+
 static struct query *find_shared(struct queries *queries, const struct place *place)
 {
     int64_t since = clock_monotonic() - SHARED_FOR;
