@@ -26,6 +26,9 @@ endif
 BUILD := build$(if $(filter release,$(VARIANT)),,/$(VARIANT))
 OBJ   := $(BUILD)/obj
 
+# A plain `make test` uses all cores; who gives -j decides.
+PARALLEL = $(if $(filter -j% --jobs%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # Asked once, and only when something is compiled: `make demo` installs the libraries first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
@@ -117,13 +120,13 @@ help:
 #? make demo        install what is missing, build, mount, record real traffic and show it
 .PHONY: demo
 demo: deps-build
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all
 	$(Q)examples/demo
 
 #? make test        install what the tests need and run them all
 .PHONY: test
 test: deps-test
-	$(Q)$(MAKE) --no-print-directory check
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory check
 
 #? make all         build build/trafficfs and build/kfl
 #? make check       the tests of one variant, with nothing installed: make check VARIANT=asan
@@ -144,13 +147,13 @@ tests: $(UNITS) $(TOOLS)
 #? make asan|ubsan|tsan   the same tests under that sanitizer
 .PHONY: asan ubsan tsan
 asan ubsan tsan:
-	$(Q)$(MAKE) --no-print-directory VARIANT=$@ check
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory VARIANT=$@ check
 
 #? make fuzz        every fuzz target for FUZZ_SECONDS (60)
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz fuzzers
 fuzz:
-	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzzers
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory VARIANT=fuzz fuzzers
 	$(Q)BUILD=build/fuzz SECONDS_EACH=$(FUZZ_SECONDS) tests/fuzz/run
 fuzzers: $(FUZZERS)
 
@@ -162,7 +165,7 @@ lint: deps-test
 #? make bench       speed beside tcpdump, tshark and jq, as ratios of one run
 .PHONY: bench
 bench: deps-test
-	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)$(MAKE) $(PARALLEL) --no-print-directory all tests
 	$(Q)BUILD=$(BUILD) tests/bench/run
 
 #? make install     the programs to PREFIX/bin (/usr/local), where mount.fuse finds them
