@@ -123,9 +123,9 @@ int accept_spec(struct sched *sched, struct job *job, struct spec *spec,
 
     status = store_create(sched->options.store, job->name, err);
     if (status == 0)
-        status = job_save_spec(&next, sched->jobs_fd, err);
+        status = job_save_spec(&next, sched->options.store, err);
     if (status == 0)
-        status = job_save(&next, sched->jobs_fd, err);
+        status = job_save(&next, sched->options.store, err);
     if (status < 0)
         return status;
     pthread_mutex_lock(&sched->lock);

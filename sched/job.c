@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/store/store.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/log.h"
 #include "kfl/base/mem.h"
@@ -17,6 +19,7 @@
 #define STATE_FILE "state.json"
 #define SPEC_FILE  "spec.yaml"
 #define LOG_FILE   "log"
+#define PATH_TEXT  (sizeof(JOB_FOLDER "//" STATE_FILE) + JOB_NAME)
 #define STATE_MAX  (4 * SPEC_TEXT_MAX * SPEC_SAVED_MAX)
 
 static const char *const end_names[] = {
@@ -88,17 +91,13 @@ static json_object *state_of(const struct job *job)
     return state;
 }
 
-static int replace(const struct job *job, int jobs_fd, const char *name,
-                   const char *text)
+static int replace(const struct job *job, struct store *store, const char *name,
+                   const char *text, size_t len)
 {
-    int folder_fd = openat(jobs_fd, job->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int status;
+    char path[PATH_TEXT];
 
-    if (folder_fd < 0)
-        return -errno;
-    status = sys_replace_file(folder_fd, name, text, strlen(text));
-    close(folder_fd);
-    return status;
+    snprintf(path, sizeof(path), JOB_FOLDER "/%s/%s", job->name, name);
+    return store_replace_file(store, path, text, len);
 }
 
 static int tell(struct err *err, const struct job *job, int status)
@@ -109,20 +108,21 @@ static int tell(struct err *err, const struct job *job, int status)
     return 0;
 }
 
-int job_save(const struct job *job, int jobs_fd, struct err *err)
+int job_save(const struct job *job, struct store *store, struct err *err)
 {
     json_object *state = state_of(job);
-    int status =
-        replace(job, jobs_fd, STATE_FILE,
-                json_object_to_json_string_ext(state, JSON_C_TO_STRING_PRETTY));
+    const char *text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PRETTY);
+    int status = replace(job, store, STATE_FILE, text, strlen(text));
 
     json_object_put(state);
     return tell(err, job, status);
 }
 
-int job_save_spec(const struct job *job, int jobs_fd, struct err *err)
+int job_save_spec(const struct job *job, struct store *store, struct err *err)
 {
-    return tell(err, job, replace(job, jobs_fd, SPEC_FILE, job->spec->text));
+    const char *text = job->spec->text;
+
+    return tell(err, job, replace(job, store, SPEC_FILE, text, strlen(text)));
 }
 
 static int64_t get_int(const json_object *object, const char *key)
@@ -308,24 +308,30 @@ void job_log_add(struct job *job, int64_t at, const char *words)
     memmove(job->log.data, cut + 1, job->log.len);
 }
 
-int job_log_write(const struct job *job, int jobs_fd, size_t from)
+static int append_log(const struct job *job, struct store *store, size_t from)
 {
-    int folder_fd, fd = -1, status = 0;
+    char path[PATH_TEXT];
+    int fd, status;
 
-    folder_fd = openat(jobs_fd, job->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd < 0)
+    snprintf(path, sizeof(path), JOB_FOLDER "/%s/" LOG_FILE, job->name);
+    fd =
+        openat(store_dir(store), path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
         return -errno;
-    if (from > job->log.len) {
-        status = sys_replace_file(folder_fd, LOG_FILE, job->log.data, job->log.len);
-        goto out;
-    }
-    fd = openat(folder_fd, LOG_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    status =
-        fd < 0 ? -errno : sys_write_all(fd, job->log.data + from, job->log.len - from);
-out:
-    if (fd >= 0)
-        close(fd);
-    close(folder_fd);
+    status = sys_write_all(fd, job->log.data + from, job->log.len - from);
+    close(fd);
+    return status;
+}
+
+int job_log_write(struct job *job, struct store *store, size_t from)
+{
+    int status = -ESTALE;
+
+    if (!job->log_behind && from <= job->log.len)
+        status = append_log(job, store, from);
+    if (status < 0)
+        status = replace(job, store, LOG_FILE, job->log.data, job->log.len);
+    job->log_behind = status < 0;
     return status;
 }
 

@@ -369,8 +369,11 @@ static void end_stopped(struct sched *sched, struct job *job)
     case -EDQUOT:
         run_end(sched, job, ENDED_FULL, at, "max_size is reached");
         break;
-    case -ENOSPC:
+    case -EFBIG:
         run_end(sched, job, ENDED_FULL, at, "the store's limit is reached");
+        break;
+    case -ENOSPC:
+        run_end(sched, job, ENDED_FULL, at, "the store's disk is full");
         break;
     default:
         run_end(sched, job, ENDED_FAILED, at, strerror(-why));

@@ -48,7 +48,7 @@ void floor_save(struct sched *sched, struct job *job)
     pthread_mutex_lock(&sched->lock);
     job->changed_at = floor_now(sched);
     pthread_mutex_unlock(&sched->lock);
-    if (job_save(job, sched->jobs_fd, &err) < 0)
+    if (job_save(job, sched->options.store, &err) < 0)
         log_warn("%s", err.msg);
 }
 
@@ -66,7 +66,7 @@ void floor_log(struct sched *sched, struct job *job, int64_t at, const char *for
     pthread_mutex_lock(&sched->lock);
     job_log_add(job, at, words.data);
     pthread_mutex_unlock(&sched->lock);
-    status = job_log_write(job, sched->jobs_fd, from);
+    status = job_log_write(job, sched->options.store, from);
     if (status < 0)
         log_warn("log of a job was not written: %s job=%s", strerror(-status),
                  job->name);
@@ -93,7 +93,7 @@ int sched_job_create(struct sched *sched, const char *name, struct err *err)
     if (status < 0)
         err_set(err, status, "job %s was not made: %s", name, strerror(-status));
     else
-        status = job_save(job, sched->jobs_fd, err);
+        status = job_save(job, sched->options.store, err);
     if (status == 0)
         status = sys_sync_dir(sched->jobs_fd);
     if (status < 0) {

@@ -17,7 +17,6 @@
 #include "sched/floor.h"
 #include "sched/table.h"
 
-#define JOBS       "jobs"
 #define LOOK_AGAIN NS_PER_S /* who sets an expiry tells the store alone */
 
 int64_t sched_run_due(struct sched *sched)
@@ -146,9 +145,9 @@ static int load(struct sched *sched, struct err *err)
     struct dirent *entry;
     DIR *dir = NULL;
 
-    status = sys_make_dirs(dir_fd, JOBS);
+    status = sys_make_dirs(dir_fd, JOB_FOLDER);
     if (status == 0) {
-        sched->jobs_fd = openat(dir_fd, JOBS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        sched->jobs_fd = openat(dir_fd, JOB_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         dir = sched->jobs_fd < 0 ? NULL : fdopendir(dup(sched->jobs_fd));
         status = dir ? 0 : -errno;
     }

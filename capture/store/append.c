@@ -242,7 +242,8 @@ static int add(struct iteration *iteration, const struct adding *what, uint64_t 
         return result;
     }
     if (result < 0) {
-        stop(iteration, result == -EDQUOT || result == -ENOSPC ? result : -EIO);
+        bool full = result == -EDQUOT || result == -EFBIG || result == -ENOSPC;
+        stop(iteration, full ? result : -EIO);
         return after_stop(iteration);
     }
     iteration->dirty = true;

@@ -54,7 +54,8 @@ static int tape_flush(struct tape *tape)
                                 (off_t)(tape->end - tape->len));
     if (result == 0)
         tape->len = 0;
-    return result;
+    /* A quota is the disk that there is for us. */
+    return result == -EDQUOT ? -ENOSPC : result;
 }
 
 /* Room for `size` bytes at the end of the buffer, or NULL with *result. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "capture/store/inside.h"
+#include "capture/store/reserve.h"
 #include "kfl/base/log.h"
 
 /* Takes out what of the recording is over by now, or all of it (*all). Returns when
@@ -56,5 +57,6 @@ int64_t store_expire(struct store *store, int64_t now)
     }
     pthread_mutex_unlock(&store->lock);
     recording_delete(gone);
+    reserve_renew(store, now);
     return next;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capture/store/inside.h"
+#include "capture/store/reserve.h"
 #include "kfl/base/log.h"
 #include "kfl/base/mem.h"
 #include "kfl/base/sys.h"
@@ -156,6 +157,8 @@ int folder_discard_segment(struct segment *segment)
     char path[64];
     trash_path(path, store);
     int result = sys_make_dirs(store->dir, path);
+    while (result == -ENOSPC && reserve_use(store))
+        result = sys_make_dirs(store->dir, path);
     if (result < 0)
         return result;
     struct folder *trash = folder_new(store, path);

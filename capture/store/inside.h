@@ -11,9 +11,6 @@
 
 struct snapshot;
 
-/* A file that is deleted where a manifest finds no room. */
-#define STORE_RESERVE "reserve"
-
 /* The last snapshots of iterations that do not change, for what they found out. */
 #define CACHED 4
 struct cached {
@@ -35,6 +32,7 @@ struct store {
     pthread_mutex_t cache_lock;
     unsigned cache_next;
     uint64_t number, number_reserved; /* next; written as given */
-    int64_t opened_at;
+    int64_t opened_at, reserve_at;    /* it was last tried to renew the reserve */
+    _Atomic bool reserve_used;
     struct iteration *live_packets, *live_entries;
 };

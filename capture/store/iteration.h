@@ -24,7 +24,8 @@ struct iteration_options {
     enum on_full on_full;
     uint64_t entry_limit; /* limit(n); 0: none */
     /* Called once, from the writer's thread, when nothing more will be recorded; `why`
-     * is -ENOSPC, -EDQUOT (max_size), -EIO, or 0 for limit(n). May be NULL. */
+     * is -EDQUOT (max_size), -EFBIG (storage_limit), -ENOSPC (the disk is full), -EIO,
+     * or 0 for limit(n). May be NULL. */
     void (*stopped)(void *context, struct iteration *iteration, int why);
     void *context;
 };

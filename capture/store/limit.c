@@ -35,7 +35,7 @@ int limit_charge(struct iteration *iteration, uint64_t bytes)
     }
     if (atomic_fetch_add(&store->bytes, bytes) + bytes > storage_room(store)) {
         limit_release(iteration, bytes);
-        return -ENOSPC;
+        return -EFBIG;
     }
     return 0;
 }

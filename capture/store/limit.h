@@ -5,7 +5,8 @@
 
 struct iteration;
 
-/* Room for `bytes` in the limits: 0, -EDQUOT or -ENOSPC. Charges them. */
+/* Room for `bytes` in the limits: 0, or -EDQUOT for the recording's and -EFBIG
+ * for the store's. Charges them. */
 int limit_charge(struct iteration *iteration, uint64_t bytes);
 void limit_release(struct iteration *iteration, uint64_t bytes);
 /* Drops the oldest sealed segment of the recording; false if there is none. */

@@ -14,6 +14,7 @@
 #include "capture/store/folder.h"
 #include "capture/store/inside.h"
 #include "capture/store/recover.h"
+#include "capture/store/reserve.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/mem.h"
@@ -181,16 +182,6 @@ static int print_object(struct buf *out, struct json_object *object)
     return result;
 }
 
-/* Where the disk is full there is still a file to delete for this. */
-static int replace(struct store *store, int dir, const char *name,
-                   const struct buf *text)
-{
-    int result = sys_replace_file(dir, name, text->data, text->len);
-    if (result == -ENOSPC && unlinkat(store->dir, STORE_RESERVE, 0) == 0)
-        result = sys_replace_file(dir, name, text->data, text->len);
-    return result;
-}
-
 int manifest_save(struct iteration *iteration)
 {
     struct store *store = iteration->store;
@@ -212,7 +203,9 @@ int manifest_save(struct iteration *iteration)
     if (removed || result < 0)
         goto out;
     dir = folder_open(iteration->folder, ".", O_RDONLY | O_DIRECTORY);
-    result = dir < 0 ? dir : replace(store, dir, "manifest.json", &text);
+    result = dir < 0 ? dir
+                     : reserve_replace_file(store, dir, "manifest.json", text.data,
+                                            text.len);
     if (result < 0)
         iteration->manifest_dirty = true;
 out:
@@ -242,7 +235,7 @@ int recording_save(struct store *store, const struct recording *recording)
     int result = print_object(&text, object);
     snprintf(path, sizeof(path), "recordings/%s/recording.json", recording->name);
     if (result == 0)
-        result = replace(store, store->dir, path, &text);
+        result = reserve_replace_file(store, store->dir, path, text.data, text.len);
     buf_fini(&text);
     return result;
 }

@@ -12,6 +12,7 @@
 #include "capture/store/inside.h"
 #include "capture/store/manifest.h"
 #include "capture/store/recover.h"
+#include "capture/store/reserve.h"
 #include "capture/store/snapshot.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
@@ -21,7 +22,6 @@
 #include "kfl/base/sys.h"
 
 #define NUMBERS_AHEAD UINT64_C(1000000) /* are given without a write */
-#define RESERVE_BYTES (256 * 1024)
 
 static int open_folder(struct store *store, struct err *err)
 {
@@ -70,17 +70,7 @@ static int write_number(struct store *store, uint64_t number)
 {
     char text[32];
     int len = snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
-    return sys_replace_file(store->dir, "number", text, (size_t)len);
-}
-
-static void make_reserve(struct store *store)
-{
-    int fd = openat(store->dir, STORE_RESERVE, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    int result = fd < 0 ? errno : posix_fallocate(fd, 0, RESERVE_BYTES);
-    if (fd >= 0)
-        close(fd);
-    if (result != 0)
-        log_warn("cannot set room for manifests aside: %s", strerror(result));
+    return reserve_replace_file(store, store->dir, "number", text, (size_t)len);
 }
 
 static struct iteration *make_live(struct store *store, uint64_t limit, int64_t ttl)
@@ -120,7 +110,7 @@ int store_open(struct store **out, const struct store_options *options, struct e
         store_close(store);
         return result;
     }
-    make_reserve(store);
+    reserve_make(store);
     *out = store;
     return 0;
 }

@@ -32,6 +32,10 @@ void store_close(struct store *store);
 /* The folder itself, for jobs and saved statements; the store's descriptor, do not
  * close. */
 int store_dir(const struct store *store);
+/* sys_replace_file() of a file below it, for which there is room on a full disk, too.
+ */
+int store_replace_file(struct store *store, const char *path, const void *bytes,
+                       size_t size);
 
 /* `count` numbers that were never given before; durable before it returns. */
 int store_reserve_numbers(struct store *store, uint64_t count, uint64_t *first,
