@@ -9,7 +9,10 @@
 #include "kfl/base/mem.h"
 
 /* An interface may be renamed, and an index be given again. */
-#define FRESH (10 * NS_PER_S)
+#define FRESH     (10 * NS_PER_S)
+/* Those of containers come and go: of more than that the one is forgotten that was
+ * asked for longest ago. */
+#define KNOWN_MAX 1024
 
 struct known {
     struct known *next;
@@ -26,7 +29,8 @@ struct text {
 
 struct interfaces {
     pthread_mutex_t lock;
-    struct known *known;
+    struct known *known; /* the one asked for last first */
+    unsigned count;      /* of those */
     struct text *texts;
 };
 
@@ -70,12 +74,20 @@ static const char *intern(struct interfaces *interfaces, const char *name)
 
 static struct known *find(struct interfaces *interfaces, uint32_t index)
 {
-    for (struct known *known = interfaces->known; known; known = known->next) {
-        if (known->index == index)
-            return known;
-    }
-    struct known *known = mem_zalloc(sizeof *known);
-    *known = (struct known){.next = interfaces->known, .index = index, .name = ""};
+    struct known **at = &interfaces->known, **last = at;
+    for (; *at && (*at)->index != index; at = &(*at)->next)
+        last = at;
+    if (!*at && interfaces->count == KNOWN_MAX)
+        at = last;
+    struct known *known = *at;
+    if (known)
+        *at = known->next;
+    else
+        known = mem_zalloc(sizeof *known);
+    interfaces->count += known->index == 0;
+    if (known->index != index)
+        *known = (struct known){.index = index, .name = ""};
+    known->next = interfaces->known;
     interfaces->known = known;
     return known;
 }
