@@ -22,6 +22,14 @@ struct import {
     int result;
 };
 
+static void on_stopped(void *context, struct iteration *iteration, int why)
+{
+    struct import *import = context;
+    (void)iteration;
+    if (!import->result)
+        import->result = why == -EIO ? -EIO : -ENOSPC;
+}
+
 static void commit(struct import *import)
 {
     import->uncommitted = 0;
@@ -30,9 +38,10 @@ static void commit(struct import *import)
         import->result = r;
 }
 
+/* What can't be recorded is counted there, and does not speak against the rest. */
 static void added(struct import *import, int r)
 {
-    if (r < 0 && !import->result)
+    if (r < 0 && r != -EINVAL && r != -E2BIG && !import->result)
         import->result = r;
     if (++import->uncommitted >= COMMIT_EVERY)
         commit(import);
@@ -65,7 +74,11 @@ static int on_entry(void *context, const struct entry *entry)
 /* Folders of iterations have names of whole seconds: the first that is free. */
 static int open_iteration(struct import *import, const char *recording, struct err *err)
 {
-    struct iteration_options options = {.name = recording, .spec = "", .kfl = ""};
+    struct iteration_options options = {.name = recording,
+                                        .spec = "",
+                                        .kfl = "",
+                                        .stopped = on_stopped,
+                                        .context = import};
     int64_t start = fs_now(import->fs) / NS_PER_S * NS_PER_S;
     for (unsigned i = 0; i < STARTS_TRIED; i++, start += NS_PER_S) {
         struct iteration *other;
