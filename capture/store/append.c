@@ -31,6 +31,13 @@ static void stop(struct iteration *iteration, int why)
         iteration->stopped(iteration->context, iteration, why);
 }
 
+void append_check_limit(struct iteration *iteration)
+{
+    if (iteration->entry_limit > 0 &&
+        iteration->entries_added >= iteration->entry_limit)
+        stop(iteration, 0);
+}
+
 static void lose(struct iteration *iteration, const char *cause, uint64_t count)
 {
     pthread_mutex_lock(&iteration->lock);
@@ -274,9 +281,7 @@ int iteration_add_entry(struct iteration *iteration, const char *line, size_t le
     if (result < 0 || had_stopped || iteration->has_stopped)
         return result;
     iteration->entries_added++;
-    if (iteration->entry_limit > 0 &&
-        iteration->entries_added >= iteration->entry_limit)
-        stop(iteration, 0);
+    append_check_limit(iteration);
     return 0;
 }
 

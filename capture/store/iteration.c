@@ -382,6 +382,7 @@ int iteration_open(struct iteration **out, struct store *store,
         iteration_unref(iteration);
         return err_set(err, result, "cannot write a manifest: %s", strerror(-result));
     }
+    append_check_limit(iteration);
     *out = iteration;
     return 0;
 }

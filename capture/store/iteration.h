@@ -23,7 +23,8 @@ struct iteration_options {
     uint64_t max_size;      /* of the whole recording; 0: the store's limit */
     enum on_full on_full;
     uint64_t entry_limit; /* limit(n); 0: none */
-    /* Called once, from the writer's thread, when nothing more will be recorded; `why`
+    /* Called once, from the writer's thread (by iteration_open() where limit(n) was
+     * reached before), when nothing more will be recorded; `why`
      * is -EDQUOT (max_size), -EFBIG (storage_limit), -ENOSPC (the disk is full), -EIO,
      * or 0 for limit(n). May be NULL. */
     void (*stopped)(void *context, struct iteration *iteration, int why);

@@ -80,6 +80,8 @@ bool iteration_is_open(struct iteration *iteration);
 void iteration_count_streams(struct iteration *iteration);
 
 /* ---- append.c */
+/* Stops where limit(n) is reached. */
+void append_check_limit(struct iteration *iteration);
 /* Publishes and closes the open segments; the first failure. */
 int append_close(struct iteration *iteration);
 /* Is there something that the next iteration_commit would fsync or save? */
