@@ -251,8 +251,8 @@ static enum flow_age age_of(const struct flow *flow)
         return FLOW_CLOSED;
     /* Open once each side acknowledged the other, or data of one were seen: a server
      * that answers a flood of SYNs makes no connections of them. */
-    bool both = flow->tcp.halves[DIR_FORWARD].has_ack &&
-                flow->tcp.halves[DIR_REVERSE].has_ack;
+    bool both =
+        flow->tcp.halves[DIR_FORWARD].has_ack && flow->tcp.halves[DIR_REVERSE].has_ack;
     bool data = flow->dissection || flow->undissected;
     return both || data ? FLOW_OPEN : FLOW_BRIEF;
 }
