@@ -19,9 +19,9 @@
 #define RACE_WINDOW  (250 * NS_PER_MS)
 #define IDLE_EVERY   NS_PER_S
 #define PASS_BYTES   ((size_t)16 * 1024 * 1024) /* are written before the next commit */
-/* Where more than that comes from one commit to the next no packet waits for entries.
- */
-#define CALM_BYTES   (PASS_BYTES / 4)
+/* Where more than that part comes from one commit to the next no packet waits for
+ * entries. */
+#define CALM_PART    4
 
 enum item_type { ITEM_BATCH, ITEM_END, ITEM_FLUSH, ITEM_STOP };
 
@@ -29,7 +29,7 @@ struct item {
     struct item *next;
     enum item_type type;
     struct batch *batch;
-    size_t bytes; /* it was submitted with */
+    size_t bytes; /* it was submitted with, less those released */
     size_t left;  /* events that are not written yet */
     int64_t submitted_at;
     struct iteration *iteration;
@@ -62,6 +62,7 @@ struct writer {
     /* the thread's own */
     struct list packets, entries;
     size_t pass_bytes;
+    size_t released; /* of the backlog, by packets whose batch has entries that wait */
     struct iteration **touched; /* references; are committed next */
     size_t touched_count, touched_cap;
 };
@@ -131,8 +132,13 @@ static void item_free(struct writer *writer, struct item *item)
 static void finish(struct writer *writer, const struct waiting *waiting)
 {
     struct event *event = waiting->event;
-    if (event->type == EVENT_PACKET)
+    if (event->type == EVENT_PACKET) {
+        size_t bytes = event->packet->caplen;
+        bytes = bytes < waiting->item->bytes ? bytes : waiting->item->bytes;
+        waiting->item->bytes -= bytes;
+        writer->released += bytes;
         packet_unref(event->packet);
+    }
     iteration_unref(event->to);
     event->to = NULL;
     if (--waiting->item->left == 0)
@@ -192,6 +198,10 @@ static void write_due(struct writer *writer, int64_t until, const struct iterati
     if (packets->count > 0)
         memmove(packets->items, packets->items + next,
                 packets->count * sizeof(*packets->items));
+    pthread_mutex_lock(&writer->lock);
+    writer->backlog -= writer->released;
+    pthread_mutex_unlock(&writer->lock);
+    writer->released = 0;
 }
 
 static void commit_all(struct writer *writer)
@@ -217,10 +227,17 @@ static void commit_all(struct writer *writer)
         writer->options.committed(writer->options.context);
 }
 
+/* Half of what may wait, so that it does not come to its end before the next pass. */
+static size_t pass_limit(const struct writer *writer)
+{
+    size_t half = writer->options.backlog_limit / 2;
+    return half < PASS_BYTES ? half : PASS_BYTES;
+}
+
 /* Writes what is due: packets, and entries that nobody can overtake any more. */
 static void pass(struct writer *writer, int64_t until, const struct iteration *of)
 {
-    bool calm = writer->pass_bytes < CALM_BYTES;
+    bool calm = writer->pass_bytes < pass_limit(writer) / CALM_PART;
     write_due(writer, until, of, calm && !of);
     commit_all(writer);
     writer->pass_bytes = 0;
@@ -306,7 +323,7 @@ static bool take(struct writer *writer, struct item *item)
     switch (item->type) {
     case ITEM_BATCH:
         take_batch(writer, item);
-        if (writer->pass_bytes >= PASS_BYTES)
+        if (writer->pass_bytes >= pass_limit(writer))
             pass(writer, clock_monotonic() - race_window(writer), NULL);
         return true;
     case ITEM_END:

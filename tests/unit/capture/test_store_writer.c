@@ -219,6 +219,36 @@ static void test_a_backlog_is_refused(void **state)
     case_close(&c);
 }
 
+/* Packets that are written make room for others, although an entry that came with them
+ * waits. */
+static void test_what_is_written_is_no_backlog(void **state)
+{
+    struct store_case c;
+    struct iteration_info info;
+    (void)state;
+    case_open(&c);
+    struct writer *writer = start(&c, 2, 1 * MIB);
+    struct iteration *live = store_live_packets(c.store);
+    for (uint64_t n = 1; n <= 10; n++) {
+        struct batch *batch = batch_new(0);
+        for (unsigned i = 0; i < 3; i++) {
+            struct event *event = batch_event(batch);
+            event->type = EVENT_PACKET;
+            event->to = iteration_ref(live);
+            event->packet = case_packet(&c, n * 3 + i, START, 1, 250000);
+            batch->bytes += 250000;
+        }
+        put_entry(batch, store_live_entries(c.store), n, 0, START);
+        assert_int_equal(writer_submit(writer, batch), 0);
+        do {
+            sched_yield();
+            iteration_info(live, &info);
+        } while (info.packets < n * 3);
+    }
+    writer_stop(writer);
+    case_close(&c);
+}
+
 static void on_full(void *context, struct iteration *iteration, int why)
 {
     (void)context;
@@ -372,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_an_end_comes_after_all_before_it),
         cmocka_unit_test(test_what_was_submitted_is_written_at_the_stop),
         cmocka_unit_test(test_a_backlog_is_refused),
+        cmocka_unit_test(test_what_is_written_is_no_backlog),
         cmocka_unit_test(test_a_full_recording_has_the_entries_of_its_packets),
         cmocka_unit_test(test_readers_and_workers_race),
     };
