@@ -82,11 +82,12 @@ static int64_t free_start(struct sched *sched, const char *name, int64_t start)
 }
 
 static void describe(struct iteration_options *out, const struct job *job,
-                     const struct kfl *kfl, struct run *run)
+                     const struct kfl *kfl, struct run *run, int64_t now)
 {
     *out = (struct iteration_options){
         .name = job->name,
         .start = run->start,
+        .late_since = now - run->start >= NS_PER_S ? run->start : 0,
         .spec = job->spec->text,
         .kfl = job->spec->kfl,
         .keep = job->spec->keep,
@@ -116,7 +117,7 @@ static int attach(struct sched *sched, struct job *job, struct err *err)
         status = store_create(sched->options.store, job->name, err);
     if (status < 0)
         goto out;
-    describe(&options, job, kfl, run);
+    describe(&options, job, kfl, run, floor_now(sched));
     status = iteration_open(&run->iteration, sched->options.store, &options, err);
     if (status < 0)
         goto out;
@@ -344,7 +345,7 @@ int run_rewrite(struct sched *sched, struct job *job, struct err *err)
     if (status == 0)
         status = recorder->rewrite(recorder->context, job->run->id, kfl, err);
     if (status == 0) {
-        describe(&options, job, kfl, job->run);
+        describe(&options, job, kfl, job->run, floor_now(sched));
         iteration_update(job->run->iteration, &options);
     }
     kfl_unref(kfl);

@@ -324,6 +324,8 @@ static void go_on(struct iteration *iteration, const struct iteration_options *o
         if (iteration->totals.last_at > from)
             from = iteration->totals.last_at;
         add_gap(iteration, from, now);
+    } else if (options->late_since > 0) {
+        add_gap(iteration, options->late_since, now);
     }
     take_options(iteration, options);
     iteration->ended_at = 0;

@@ -16,8 +16,9 @@ struct store;
 enum on_full { ON_FULL_STOP, ON_FULL_DROP_OLDEST };
 
 struct iteration_options {
-    const char *name;       /* of the recording */
-    int64_t start;          /* planned start, ns; names the folder */
+    const char *name;   /* of the recording */
+    int64_t start;      /* planned start, ns; names the folder */
+    int64_t late_since; /* it should have begun then: a gap, if it is new; 0: none */
     const char *spec, *kfl; /* as written, for the manifest; copied */
     int64_t keep;           /* ns it is kept after its end; 0: for ever */
     uint64_t max_size;      /* of the whole recording; 0: the store's limit */

@@ -34,6 +34,7 @@ static void test_saved(void **state)
 static void test_missed(void **state)
 {
     struct world *world = *state;
+    struct buf manifest = {0};
 
     make(world, "a",
          "{kfl: http, start_time: 08:45, daily_iterations: 0, duration: 60}");
@@ -56,6 +57,11 @@ static void test_missed(void **state)
                "2026-11-25T09:45:00Z\n"
                "2026-11-28T09:00:00Z and 2 more were missed\n"
                "2026-11-28T09:00:00Z iteration 6 begins, until 2026-11-28T09:45:00Z\n");
+    /* what it missed of its window is in the manifest */
+    assert_int_equal(store_manifest(world->store, "a", NULL, &manifest), 0);
+    assert_non_null(strstr(manifest.data, "\"from\": \"2026-11-28T08:45:00Z\""));
+    assert_non_null(strstr(manifest.data, "\"to\": \"2026-11-28T09:00:00Z\""));
+    buf_fini(&manifest);
     /* three hours ahead: it ends; three hours back: the next comes at its time */
     world->clock.at += 3 * HOUR;
     sched_run_due(world->sched);
