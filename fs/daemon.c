@@ -1,6 +1,8 @@
 #include "fs/daemon.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "capture/capture.h"
@@ -17,6 +19,7 @@
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/err.h"
+#include "kfl/base/log.h"
 #include "sched/sched.h"
 
 #define POOL_THREADS 4
@@ -89,9 +92,21 @@ static int open_engine(struct daemon *daemon, const struct options *options,
     return engine_open(&daemon->fs.engine, &engine, daemon->fs.store, err);
 }
 
+/* Each recording job has three files open; the usual limit is made for select(2). */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_warn("cannot raise the limit of descriptors: %s", strerror(errno));
+}
+
 int daemon_open(struct daemon *daemon, const struct options *options, struct err *err)
 {
     struct fs *fs = &daemon->fs;
+    raise_descriptors();
     fs->clock = clock_system();
     fs->started_at = fs_now(fs);
     fs->names_file = options->names_file;
