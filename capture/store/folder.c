@@ -114,17 +114,18 @@ void folder_renamed(struct folder *folder, const char *path)
     folder->path = mem_strdup(path);
 }
 
-static void trash_path(char out[64], struct store *store)
+char *folder_trash(char out[TRASH_PATH], struct store *store)
 {
-    snprintf(out, 64, "trash/%llu",
+    snprintf(out, TRASH_PATH, "trash/%llu",
              (unsigned long long)atomic_fetch_add(&store->trash, 1));
+    return out;
 }
 
 int folder_discard(struct folder *folder)
 {
     struct store *store = folder->store;
-    char path[64];
-    trash_path(path, store);
+    char path[TRASH_PATH];
+    folder_trash(path, store);
     pthread_rwlock_wrlock(&store->paths);
     int result = renameat(store->dir, folder->path, store->dir, path) < 0 ? -errno : 0;
     if (result == 0) {
@@ -154,8 +155,8 @@ static int move_segment(struct store *store, const char *from, const char *to,
 int folder_discard_segment(struct segment *segment)
 {
     struct store *store = segment->folder->store;
-    char path[64];
-    trash_path(path, store);
+    char path[TRASH_PATH];
+    folder_trash(path, store);
     int result = sys_make_dirs(store->dir, path);
     while (result == -ENOSPC && reserve_use(store))
         result = sys_make_dirs(store->dir, path);

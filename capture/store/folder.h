@@ -24,6 +24,9 @@ int folder_sync(struct folder *folder);
 /* The recording it belongs to got another name; the caller holds the store's paths for
  * writing. */
 void folder_renamed(struct folder *folder, const char *path);
+/* A path below the store that is not taken yet. */
+#define TRASH_PATH 32
+char *folder_trash(char out[TRASH_PATH], struct store *store);
 /* Moves it to trash/. After that it is deleted with its last reference. */
 int folder_discard(struct folder *folder);
 /* The same for one sealed segment in it. */

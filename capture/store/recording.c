@@ -14,6 +14,7 @@
 #include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 #include "kfl/base/err.h"
+#include "kfl/base/log.h"
 #include "kfl/base/mem.h"
 #include "kfl/base/sys.h"
 
@@ -247,21 +248,43 @@ int recording_remove_iteration(struct store *store, struct recording *recording,
     return 0;
 }
 
+/* The folder becomes `to`, a path below the store. */
+static int move_folder(struct store *store, struct recording *recording, const char *to)
+{
+    char path[PATH_TEXT], start[CLOCK_TEXT];
+    snprintf(path, sizeof(path), "recordings/%s", recording->name);
+    pthread_rwlock_wrlock(&store->paths);
+    int result =
+        renameat2(store->dir, path, store->dir, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+    for (size_t i = 0; result == 0 && i < recording->count; i++) {
+        struct iteration *iteration = recording->iterations[i];
+        snprintf(path, sizeof(path), "%s/%s", to,
+                 clock_format_name(start, iteration->start));
+        folder_renamed(iteration->folder, path);
+    }
+    pthread_rwlock_unlock(&store->paths);
+    return result;
+}
+
+/* As a whole, and then each iteration to a place of its own, where snapshots may keep
+ * it. */
 int recording_remove(struct store *store, struct recording *recording,
                      struct iteration **gone)
 {
-    while (recording->count > 0) {
-        int result =
-            recording_remove_iteration(store, recording, recording->count - 1, gone);
-        if (result < 0)
-            return result;
-    }
-    char path[PATH_TEXT];
-    snprintf(path, sizeof(path), "recordings/%s", recording->name);
-    int result = sys_remove_tree(store->dir, path);
-    if (result < 0)
+    char path[TRASH_PATH];
+    int result = move_folder(store, recording, folder_trash(path, store));
+    if (result < 0 && result != -ENOENT)
         return result;
     take_out(store, recording);
+    while (recording->count > 0) {
+        struct iteration *iteration = recording->iterations[--recording->count];
+        /* One that stays is deleted with the rest. */
+        (void)folder_discard(iteration->folder);
+        let_go(store, recording, iteration, gone);
+    }
+    result = sys_remove_tree(store->dir, path);
+    if (result < 0)
+        log_warn("cannot delete %s: %s", path, strerror(-result));
     recording_unref(recording);
     return 0;
 }
@@ -283,30 +306,13 @@ int store_remove(struct store *store, const char *name, struct err *err)
     return result;
 }
 
-static int rename_folder(struct store *store, struct recording *recording,
-                         const char *to)
-{
-    char old[PATH_TEXT], new[PATH_TEXT], start[CLOCK_TEXT];
-    snprintf(old, sizeof(old), "recordings/%s", recording->name);
-    snprintf(new, sizeof(new), "recordings/%s", to);
-    pthread_rwlock_wrlock(&store->paths);
-    int result =
-        renameat2(store->dir, old, store->dir, new, RENAME_NOREPLACE) < 0 ? -errno : 0;
-    for (size_t i = 0; result == 0 && i < recording->count; i++) {
-        struct iteration *iteration = recording->iterations[i];
-        snprintf(new, sizeof(new), "recordings/%s/%s", to,
-                 clock_format_name(start, iteration->start));
-        folder_renamed(iteration->folder, new);
-    }
-    pthread_rwlock_unlock(&store->paths);
-    return result;
-}
-
 int store_rename(struct store *store, const char *from, const char *to, struct err *err)
 {
     int result;
+    char path[PATH_TEXT];
     if (!recording_name_is_valid(to))
         return err_set(err, -EINVAL, "this cannot be the name of a recording");
+    snprintf(path, sizeof(path), "recordings/%s", to);
     pthread_mutex_lock(&store->lock);
     struct recording *recording = recording_find(store, from);
     if (!recording)
@@ -315,7 +321,7 @@ int store_rename(struct store *store, const char *from, const char *to, struct e
         result = err_set(err, -EEXIST, "there is a recording of that name");
     else if (is_recording(recording))
         result = err_set(err, -EBUSY, "it is being recorded");
-    else if ((result = rename_folder(store, recording, to)) < 0)
+    else if ((result = move_folder(store, recording, path)) < 0)
         err_set(err, result, "cannot rename the recording: %s", strerror(-result));
     if (result == 0) {
         take_out(store, recording);

@@ -375,6 +375,61 @@ static void test_what_was_committed_survives_kill_9(void **state)
     }
 }
 
+#define RECORDINGS 10
+#define ITERATIONS 30
+
+static void remove_until_killed(struct store_case *c, int to)
+{
+    struct err err = {0};
+    char name[8];
+    if (store_open(&c->store, &c->options, &err) < 0)
+        _exit(1);
+    for (unsigned i = 0; i < RECORDINGS * ITERATIONS; i++) {
+        snprintf(name, sizeof(name), "r%u", i % RECORDINGS);
+        case_end(c, case_iteration(c, name, START + i * NS_PER_S));
+    }
+    for (unsigned i = 0; i < RECORDINGS; i++) {
+        snprintf(name, sizeof(name), "r%u", i);
+        if (sys_write_all(to, name, 1) < 0 || store_remove(c->store, name, &err) < 0)
+            _exit(1);
+    }
+    for (;;)
+        pause();
+}
+
+/* A recording is there or it is not, wherever its removal was interrupted. */
+static void test_a_removal_is_whole(void **state)
+{
+    (void)state;
+    for (unsigned round = 1; round < RECORDINGS; round++) {
+        struct store_case c;
+        int ends[2];
+        char byte;
+        case_open(&c);
+        close_store(&c);
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            remove_until_killed(&c, ends[1]);
+        for (unsigned i = 0; i < round; i++)
+            assert_int_equal(read(ends[0], &byte, 1), 1);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        close(ends[0]);
+        close(ends[1]);
+        case_reopen(&c);
+        char *left = store_list(c.store);
+        for (const char *name = left; *name; name += strlen(name) + 1) {
+            struct recording_info info;
+            assert_int_equal(store_info(c.store, name, &info), 0);
+            assert_int_equal(info.iterations, ITERATIONS);
+        }
+        free(left);
+        case_close(&c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_log_costs_numbers_only),
         cmocka_unit_test(test_a_lost_manifest_costs_no_data),
         cmocka_unit_test(test_what_was_committed_survives_kill_9),
+        cmocka_unit_test(test_a_removal_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
