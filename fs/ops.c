@@ -205,7 +205,7 @@ static void on_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
         fuse_reply_err(req, -r);
         return;
     }
-    tree_detach(mount->tree, place.path);
+    tree_detach(mount->tree, &place);
     reply_entry(mount, req, &place);
 }
 
@@ -217,7 +217,7 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name)
     if (!r) {
         r = place_remove(mount->fs, &place);
         if (!r)
-            tree_detach(mount->tree, place.path);
+            tree_detach(mount->tree, &place);
         place_fini(&place);
     }
     fuse_reply_err(req, -r);
@@ -243,8 +243,8 @@ static void on_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
         else
             r = place_rename(mount->fs, &from, &to);
         if (!r) {
-            tree_detach(mount->tree, from.path);
-            tree_detach(mount->tree, to.path);
+            tree_detach(mount->tree, &from);
+            tree_detach(mount->tree, &to);
         }
         place_fini(&to);
     }
@@ -378,7 +378,7 @@ static void on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
         return;
     }
     attr_file(&st, mount->fs, 0, fs_now(mount->fs));
-    tree_detach(mount->tree, place.path);
+    tree_detach(mount->tree, &place);
     struct node *node = make_entry(mount, &entry, &place, &st);
     struct handle *handle = handle_new(mount, node, file);
     set_info(fi, handle);

@@ -1,21 +1,21 @@
 #include "fs/tree.h"
 
 #include <pthread.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include <xxhash.h>
 
 #include "fs/node.h"
-#include "kfl/base/buf.h"
 #include "kfl/base/mem.h"
 
 struct item {
     struct node node; /* first: nodes are handed out */
     uint64_t lookups;
     struct file *front;
-    char *key; /* path and stamp; NULL: the node is found by number only */
+    uint64_t stamp;
+    bool keyed; /* found by its path, too, not by number only */
     UT_hash_handle by_id, by_key;
 };
 
@@ -30,26 +30,29 @@ uint64_t tree_ino(const char *path)
     return *path ? XXH3_64bits(path, strlen(path)) | 2 : TREE_ROOT;
 }
 
-static struct item *item_new(struct tree *tree, struct place *place, char *key)
+static struct item *item_new(struct tree *tree, struct place *place, uint64_t stamp)
 {
     struct item *item = mem_zalloc(sizeof *item);
     item->node.id = ++tree->last_id;
     item->node.place = *place;
     item->node.ino = tree_ino(place->path);
-    item->key = key;
+    item->stamp = stamp;
     HASH_ADD(by_id, tree->ids, node.id, sizeof item->node.id, item);
-    if (key)
-        HASH_ADD_KEYPTR(by_key, tree->keys, key, strlen(key), item);
     return item;
+}
+
+static void item_attach(struct tree *tree, struct item *item)
+{
+    const char *path = item->node.place.path;
+    HASH_ADD_KEYPTR(by_key, tree->keys, path, strlen(path), item);
+    item->keyed = true;
 }
 
 static void item_detach(struct tree *tree, struct item *item)
 {
-    if (!item->key)
-        return;
-    HASH_DELETE(by_key, tree->keys, item);
-    free(item->key);
-    item->key = NULL;
+    if (item->keyed)
+        HASH_DELETE(by_key, tree->keys, item);
+    item->keyed = false;
 }
 
 static void item_free(struct tree *tree, struct item *item)
@@ -66,7 +69,7 @@ struct tree *tree_new(void)
     pthread_mutex_init(&tree->lock, NULL);
     struct place root;
     place_root(&root);
-    struct item *item = item_new(tree, &root, NULL);
+    struct item *item = item_new(tree, &root, 0);
     item->lookups = 1;
     return tree;
 }
@@ -84,30 +87,28 @@ void tree_free(struct tree *tree)
     free(tree);
 }
 
-static char *make_key(const struct place *place, uint64_t stamp)
+static struct item *find_path(struct tree *tree, const char *path)
 {
-    struct buf key = {0};
-    if (!stamp && !place_is_folder(place->kind))
-        return NULL;
-    buf_addstr(&key, place->path);
-    buf_addch(&key, '/');
-    if (stamp)
-        buf_addf(&key, "/%llu", (unsigned long long)stamp);
-    return buf_take(&key);
+    struct item *item = NULL;
+    HASH_FIND(by_key, tree->keys, path, strlen(path), item);
+    return item;
 }
 
 struct node *tree_look(struct tree *tree, struct place *place, uint64_t stamp)
 {
-    struct item *item = NULL;
-    char *key = make_key(place, stamp);
+    bool stays = stamp || place_is_folder(place->kind);
     pthread_mutex_lock(&tree->lock);
-    if (key)
-        HASH_FIND(by_key, tree->keys, key, strlen(key), item);
+    struct item *item = stays ? find_path(tree, place->path) : NULL;
+    if (item && item->stamp != stamp) {
+        item_detach(tree, item);
+        item = NULL;
+    }
     if (item) {
         place_fini(place);
-        free(key);
     } else {
-        item = item_new(tree, place, key);
+        item = item_new(tree, place, stamp);
+        if (stays)
+            item_attach(tree, item);
     }
     item->lookups++;
     pthread_mutex_unlock(&tree->lock);
@@ -144,16 +145,26 @@ void tree_forget(struct tree *tree, uint64_t id, uint64_t lookups)
     pthread_mutex_unlock(&tree->lock);
 }
 
-void tree_detach(struct tree *tree, const char *path)
+static void detach_below(struct tree *tree, const char *path)
 {
     struct item *item, *next;
     size_t len = strlen(path);
-    pthread_mutex_lock(&tree->lock);
     HASH_ITER(by_key, tree->keys, item, next)
     {
-        if (!strncmp(item->key, path, len) && item->key[len] == '/')
+        const char *other = item->node.place.path;
+        if (!strncmp(other, path, len) && other[len] == '/')
             item_detach(tree, item);
     }
+}
+
+void tree_detach(struct tree *tree, const struct place *place)
+{
+    pthread_mutex_lock(&tree->lock);
+    struct item *item = find_path(tree, place->path);
+    if (item)
+        item_detach(tree, item);
+    if (place_is_folder(place->kind))
+        detach_below(tree, place->path);
     pthread_mutex_unlock(&tree->lock);
 }
 

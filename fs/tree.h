@@ -28,9 +28,9 @@ struct node *tree_look(struct tree *tree, struct place *place, uint64_t stamp);
 /* The node of a number that the kernel holds; NULL: none. */
 struct node *tree_find(struct tree *tree, uint64_t id);
 void tree_forget(struct tree *tree, uint64_t id, uint64_t lookups);
-/* The path now means something else: later lookups of it, and of all below, give new
- * nodes. */
-void tree_detach(struct tree *tree, const char *path);
+/* The place's path now means something else: later lookups of it, and of all below,
+ * give new nodes. */
+void tree_detach(struct tree *tree, const struct place *place);
 
 /* The front file; put counts down and forgets it after its last release. */
 void tree_set_front(struct tree *tree, struct node *node, struct file *file);

@@ -4,6 +4,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "fs/tree.h"
 #include "kfl/base/err.h"
@@ -85,10 +87,37 @@ static void a_folder_made_again_is_another(void **state)
     struct node *old = look(tree, &jobs->place, "x", 0);
     struct node *beside = look(tree, &jobs->place, "xy", 0);
     (void)state;
-    tree_detach(tree, "/jobs/x");
+    tree_detach(tree, &old->place);
     assert_true(look(tree, &jobs->place, "x", 0) != old);
     assert_true(look(tree, &jobs->place, "xy", 0) == beside);
     assert_non_null(tree_find(tree, old->id));
+    tree_free(tree);
+}
+
+/* `rm -r` of a large recording, all of whose names the kernel remembers. */
+static void names_go_one_by_one_in_time(void **state)
+{
+    enum { NAMES = 50000 };
+    struct tree *tree = tree_new();
+    struct node *jobs = look(tree, root(tree), "jobs", 0);
+    struct node *job = look(tree, &jobs->place, "x", 0);
+    char name[32];
+    (void)state;
+    for (unsigned i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        look(tree, &job->place, name, 7);
+    }
+    clock_t began = clock();
+    for (unsigned i = NAMES; i-- > 0;) {
+        struct place place;
+        struct err err = {0};
+        snprintf(name, sizeof name, "%u", i);
+        assert_int_equal(route_step(&place, &job->place, name, &err), 0);
+        tree_detach(tree, &place);
+        place_fini(&place);
+    }
+    assert_true(clock() - began < 3 * CLOCKS_PER_SEC);
+    assert_true(look(tree, &job->place, "0", 7) != look(tree, &job->place, "1", 7));
     tree_free(tree);
 }
 
@@ -100,6 +129,7 @@ int main(void)
         cmocka_unit_test(forgotten_nodes_go_and_numbers_never_come_back),
         cmocka_unit_test(lookups_are_counted),
         cmocka_unit_test(a_folder_made_again_is_another),
+        cmocka_unit_test(names_go_one_by_one_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
