@@ -155,35 +155,43 @@ static bool lost_slash(const char *literal)
     return p - literal > 1 && p[0] == ':' && p[1] == '/' && p[2] != '/' && p[2] != '\0';
 }
 
-/* The slash that a literal lost to the kernel, which makes one of two: a pointer to the
- * one that is left, or NULL. */
-static const char *find_lost_slash(const char *text)
+/* Appends the text with the slashes that its literals lost to the kernel, which makes
+ * one of two. A pointer to the first that is left alone, or NULL. */
+static const char *restore_slashes(struct buf *whole, const char *text)
 {
+    const char *first = NULL, *next = NULL;
     bool in_literal = false;
     for (const char *p = text; *p; p++) {
-        if (*p == '\\' && in_literal && p[1]) {
-            p++;
+        buf_addch(whole, *p);
+        if (p == next) {
+            buf_addch(whole, '/');
+        } else if (*p == '\\' && in_literal && p[1]) {
+            buf_addch(whole, *++p);
         } else if (*p == '"') {
             in_literal = !in_literal;
-            if (in_literal && lost_slash(p + 1))
-                return strchr(p, '/');
+            if (in_literal && lost_slash(p + 1)) {
+                next = strchr(p, '/');
+                first = first ? first : next;
+            }
         }
     }
-    return NULL;
+    return first;
 }
 
-static int refuse_lost_slash(const char *text, const char *slash, struct err *err)
+static int check_slashes(const char *text, struct err *err)
 {
     struct buf whole = {0}, safe = {0};
     struct err unused = {0};
-    buf_add(&whole, text, (size_t)(slash - text));
-    buf_addf(&whole, "/%s", slash);
-    if (kfl_path(&safe, whole.data, whole.len, &unused))
-        buf_addstr(&safe, "\\u002f\\u002f for the two");
-    int code = err_set_at(
-        err, -EINVAL, 1, (int)(slash - text) + 1,
-        "a slash was lost on the way here (the kernel makes // one slash): %s",
-        safe.data);
+    int code = 0;
+    const char *slash = restore_slashes(&whole, text);
+    if (slash) {
+        if (kfl_path(&safe, whole.data, whole.len, &unused))
+            buf_addstr(&safe, "\\u002f\\u002f for the two");
+        code = err_set_at(
+            err, -EINVAL, 1, (int)(slash - text) + 1,
+            "a slash was lost on the way here (the kernel makes // one slash): %s",
+            safe.data);
+    }
     buf_fini(&whole);
     buf_fini(&safe);
     return code;
@@ -220,9 +228,6 @@ static int step_statement(struct place *child, const struct place *dir,
     size_t len = strlen(child->text);
     if (len > STATEMENT_MAX)
         return -ENAMETOOLONG;
-    const char *slash = find_lost_slash(child->text);
-    if (slash)
-        return refuse_lost_slash(child->text, slash, err);
     if (kfl_shape(child->text, len) == KFL_OPEN) {
         child->kind = PLACE_PREFIX;
         return 0;
@@ -230,7 +235,7 @@ static int step_statement(struct place *child, const struct place *dir,
     if (ends_with(name, ".kfl"))
         return -ENOENT;
     take_form(child);
-    return 0;
+    return check_slashes(child->text, err);
 }
 
 int route_step(struct place *child, const struct place *dir, const char *name,

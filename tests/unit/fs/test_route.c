@@ -129,6 +129,14 @@ static void a_url_that_lost_a_slash(void **state)
                      -EINVAL);
     assert_non_null(strstr(err.msg, "\\u002f\\u002fshop"));
     expect_refused("query/request.url.startsWith(\"https:/\")", -EINVAL);
+    /* The safe name is that of the whole statement. */
+    assert_int_equal(walk(&place,
+                          "query/request.url == \"http:/web/a b\" or request.url == "
+                          "\"https:/web/c\"",
+                          &err),
+                     -EINVAL);
+    assert_non_null(strstr(err.msg, "\"http:\\u002f\\u002fweb/a b\" or"));
+    assert_non_null(strstr(err.msg, "\"https:\\u002f\\u002fweb/c\""));
     /* One slash that is meant is said. */
     expect_statement("query/request.url == \"http:\\u002fshop\"",
                      "request.url == \"http:\\u002fshop\"", FORM_JSON);
