@@ -143,7 +143,7 @@ static void eval_free(struct task *task)
         output_free(eval->output);
     sources_close(&eval->sources);
     if (eval->spool)
-        spool_unref(eval->spool);
+        spool_free(eval->spool);
     kfl_run_free(eval->run);
     kfl_unref(eval->kfl);
     arena_fini(&eval->arena);

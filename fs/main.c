@@ -327,6 +327,7 @@ int main(int argc, char **argv)
     }
     if (r)
         fprintf(stderr, "trafficfs: %s\n", err.msg[0] ? err.msg : strerror(-r));
+    log_close();
     free(program.mountpoint);
     options_fini(&program.options);
     return r ? 1 : 0;

@@ -19,7 +19,6 @@
 
 struct spool {
     pthread_mutex_t lock;
-    _Atomic int refs;
     struct spool_options options;
     struct buf tail;   /* what comes after `base` */
     uint64_t base;     /* bytes in the file, or let go of */
@@ -35,7 +34,6 @@ struct spool {
 struct spool *spool_new(const struct spool_options *options)
 {
     struct spool *spool = mem_zalloc(sizeof *spool);
-    spool->refs = 1;
     spool->options = *options;
     spool->fd = -1;
     if (!spool->options.memory)
@@ -44,16 +42,8 @@ struct spool *spool_new(const struct spool_options *options)
     return spool;
 }
 
-struct spool *spool_ref(struct spool *spool)
+void spool_free(struct spool *spool)
 {
-    spool->refs++;
-    return spool;
-}
-
-void spool_unref(struct spool *spool)
-{
-    if (--spool->refs)
-        return;
     if (spool->fd >= 0)
         close(spool->fd);
     if (spool->source.release)

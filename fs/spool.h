@@ -19,8 +19,7 @@ struct spool_options {
     void *context;
 };
 struct spool *spool_new(const struct spool_options *options);
-struct spool *spool_ref(struct spool *spool);
-void spool_unref(struct spool *spool);
+void spool_free(struct spool *spool);
 
 /* The writer's side. 0; 1: far enough ahead of the readers, pause until resume();
  * -EPIPE: nobody reads any more; -ENOSPC and the like. */

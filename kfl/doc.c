@@ -48,12 +48,6 @@ static bool grow(struct arena *arena, struct doc_value *value, uint32_t cap)
     return true;
 }
 
-void doc_reserve(struct arena *arena, struct doc_value *value, uint32_t count)
-{
-    if (value && count > (value->list ? value->list->cap : 0))
-        grow(arena, value, count);
-}
-
 static struct doc_member *append(struct arena *arena, struct doc_value *value)
 {
     if (!value)
@@ -127,12 +121,6 @@ void doc_put_int(struct arena *arena, struct doc_value *object, const char *name
                  int64_t integer)
 {
     put(arena, object, name, (struct doc_value){.type = DOC_INT, .integer = integer});
-}
-
-void doc_put_real(struct arena *arena, struct doc_value *object, const char *name,
-                  double real)
-{
-    put(arena, object, name, (struct doc_value){.type = DOC_DOUBLE, .real = real});
 }
 
 void doc_put_text(struct arena *arena, struct doc_value *object, const char *name,

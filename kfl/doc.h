@@ -47,10 +47,9 @@ struct doc_list {
 /* Building. The parent may be NULL and the result is NULL where the arena is full (then
  * arena->failed), so a chain of calls needs no test. Names are not copied and must be
  * new to the object. A result is valid until the next doc_put* or doc_push to the same
- * parent, unless doc_reserve made room for all of them. */
+ * parent. */
 void doc_make_object(struct doc_value *value);
 void doc_make_array(struct doc_value *value);
-void doc_reserve(struct arena *arena, struct doc_value *value, uint32_t count);
 struct doc_value *doc_put(struct arena *arena, struct doc_value *object,
                           const char *name, size_t len);
 struct doc_value *doc_push(struct arena *arena, struct doc_value *array);
@@ -63,8 +62,6 @@ void doc_put_bool(struct arena *arena, struct doc_value *object, const char *nam
                   bool boolean);
 void doc_put_int(struct arena *arena, struct doc_value *object, const char *name,
                  int64_t integer);
-void doc_put_real(struct arena *arena, struct doc_value *object, const char *name,
-                  double real);
 /* Any bytes, made valid UTF-8; copied only if they were not, so they must live on. */
 void doc_put_text(struct arena *arena, struct doc_value *object, const char *name,
                   const char *text, size_t len);

@@ -58,25 +58,6 @@ int err_set_at(struct err *err, int code, int line, int col, const char *format,
     return code;
 }
 
-int err_prefix(struct err *err, const char *format, ...)
-{
-    if (!err)
-        return 0;
-    struct err prefix;
-    va_list args;
-    va_start(args, format);
-    set_words(&prefix, format, args);
-    va_end(args);
-    char words[2 * ERR_TEXT + 2];
-    int len = snprintf(words, sizeof(words), "%s: %s", prefix.msg, err->msg);
-    if (len >= ERR_TEXT) {
-        words[ERR_TEXT - 1] = 0;
-        trim_character(words, ERR_TEXT - 1);
-    }
-    memcpy(err->msg, words, strlen(words) + 1);
-    return err->code;
-}
-
 char *err_text(const struct err *err, char *out, unsigned size)
 {
     int len = err->line

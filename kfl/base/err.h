@@ -18,9 +18,5 @@ __attribute__((format(printf, 3, 4))) int err_set(struct err *err, int code,
 __attribute__((format(printf, 5, 6))) int
 err_set_at(struct err *err, int code, int line, int col, const char *format, ...);
 
-/* Puts "context: " before the words that are there; returns err->code, 0 for NULL. */
-__attribute__((format(printf, 2, 3))) int err_prefix(struct err *err,
-                                                     const char *format, ...);
-
 /* "line:col: msg", or "msg" without a position, cut to fit; returns `out`. */
 char *err_text(const struct err *err, char *out, unsigned size);

@@ -128,11 +128,3 @@ bool queue_closed(struct queue *queue)
     pthread_mutex_unlock(&queue->lock);
     return closed;
 }
-
-size_t queue_bytes(struct queue *queue)
-{
-    pthread_mutex_lock(&queue->lock);
-    size_t bytes = queue->bytes;
-    pthread_mutex_unlock(&queue->lock);
-    return bytes;
-}

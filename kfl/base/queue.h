@@ -20,4 +20,3 @@ void *queue_pop(struct queue *queue, int64_t timeout_ns);
 /* No more pushes; poppers get what is left, then NULL at once. */
 void queue_close(struct queue *queue);
 bool queue_closed(struct queue *queue);
-size_t queue_bytes(struct queue *queue);

@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "kfl/base/buf.h"
 #include "kfl/base/clock.h"
 
 struct unit {
@@ -94,40 +92,4 @@ int units_duration(int64_t *ns, const char *text, int64_t bare_ns)
         return -ERANGE;
     *ns = out;
     return 0;
-}
-
-static int put_shortest(struct buf *out, uint64_t number, const struct unit *units,
-                        size_t count)
-{
-    char best[32] = "", text[32];
-    for (size_t i = 0; i < count; i++) {
-        if (number % units[i].factor)
-            continue;
-        snprintf(text, sizeof(text), "%llu%s",
-                 (unsigned long long)(number / units[i].factor), units[i].name);
-        if (!best[0] || strlen(text) < strlen(best))
-            memcpy(best, text, sizeof(best));
-    }
-    return buf_addstr(out, best);
-}
-
-int units_put_size(struct buf *out, uint64_t bytes)
-{
-    return bytes ? put_shortest(out, bytes, size_units, COUNT(size_units))
-                 : buf_addch(out, '0');
-}
-
-int units_put_duration(struct buf *out, int64_t ns)
-{
-    if (ns == 0)
-        return buf_addstr(out, "0s");
-    if (ns > 0)
-        return put_shortest(out, (uint64_t)ns, duration_units, COUNT(duration_units));
-    size_t start = out->len;
-    int rc = buf_addch(out, '-');
-    if (rc == 0)
-        rc = put_shortest(out, 0 - (uint64_t)ns, duration_units, COUNT(duration_units));
-    if (rc < 0)
-        out->len = start;
-    return rc;
 }

@@ -51,7 +51,7 @@ static bool file_cancel(struct file *file, struct waiter *waiter)
 
 static void file_close(struct file *file)
 {
-    spool_unref(((struct spool_file *)file)->spool);
+    spool_free(((struct spool_file *)file)->spool);
     file_fini(file);
     free(file);
 }

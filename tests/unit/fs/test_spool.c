@@ -46,7 +46,7 @@ static void a_reader_waits_for_data(void **state)
     assert_int_equal(woken, 2);
     assert_int_equal(spool_read(spool, out, sizeof out, 3, NULL), 0);
     assert_int_equal(spool_size(spool, NULL), 3);
-    spool_unref(spool);
+    spool_free(spool);
 }
 
 static void an_interrupted_reader_is_not_woken(void **state)
@@ -61,7 +61,7 @@ static void an_interrupted_reader_is_not_woken(void **state)
     assert_false(spool_cancel(spool, &waiter));
     spool_append(spool, "abc", 3);
     assert_int_equal(woken, 0);
-    spool_unref(spool);
+    spool_free(spool);
 }
 
 static void the_size_waits_for_the_end(void **state)
@@ -77,7 +77,7 @@ static void the_size_waits_for_the_end(void **state)
     spool_finish(spool, 0);
     assert_int_equal(woken, 1);
     assert_int_equal(spool_size(spool, &waiter), 6);
-    spool_unref(spool);
+    spool_free(spool);
 }
 
 static void an_error_comes_after_the_data(void **state)
@@ -90,7 +90,7 @@ static void an_error_comes_after_the_data(void **state)
     spool_finish(spool, -EIO);
     assert_int_equal(spool_read(spool, out, sizeof out, 0, NULL), 3);
     assert_int_equal(spool_read(spool, out, sizeof out, 3, NULL), -EIO);
-    spool_unref(spool);
+    spool_free(spool);
 }
 
 static char byte_at(uint64_t offset)
@@ -122,7 +122,7 @@ static void a_large_result_is_spilled(void **state)
         for (ssize_t j = 0; j < n; j++)
             assert_int_equal(out[j], byte_at(at++));
     }
-    spool_unref(spool);
+    spool_free(spool);
     close(dirfd);
     assert_int_equal(rmdir(dir), 0);
 }
@@ -160,7 +160,7 @@ static void a_passing_spool_stops_its_writer(void **state)
     assert_false(spool_full(spool));
     assert_int_equal(spool_append(spool, chunk, sizeof chunk), 0);
     assert_int_equal(spool_read(spool, out, sizeof out, 0, NULL), -ESPIPE);
-    spool_unref(spool);
+    spool_free(spool);
 }
 
 static void nobody_reads_any_more(void **state)
@@ -171,7 +171,7 @@ static void nobody_reads_any_more(void **state)
     assert_int_equal(spool_append(spool, "a", 1), 0);
     spool_abandon(spool);
     assert_int_equal(spool_append(spool, "b", 1), -EPIPE);
-    spool_unref(spool);
+    spool_free(spool);
 }
 
 int main(void)

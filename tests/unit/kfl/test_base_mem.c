@@ -147,12 +147,9 @@ static void an_error_says_where_and_what(void **state)
     char text[ERR_TEXT];
     assert_int_equal(err_set_at(&err, -EINVAL, 3, 11, "bad %s", "unit"), -EINVAL);
     assert_string_equal(err_text(&err, text, sizeof(text)), "3:11: bad unit");
-    assert_int_equal(err_prefix(&err, "job %d", 4), -EINVAL);
-    assert_string_equal(err_text(&err, text, sizeof(text)), "3:11: job 4: bad unit");
     assert_int_equal(err_set(&err, -ENOENT, "again: %s", err.msg), -ENOENT);
-    assert_string_equal(err_text(&err, text, sizeof(text)), "again: job 4: bad unit");
+    assert_string_equal(err_text(&err, text, sizeof(text)), "again: bad unit");
     assert_int_equal(err_set(NULL, -EIO, "nobody reads this"), -EIO);
-    assert_int_equal(err_prefix(NULL, "nor this"), 0);
 }
 
 static void long_words_are_cut_between_characters(void **state)
@@ -168,8 +165,6 @@ static void long_words_are_cut_between_characters(void **state)
         size_t len = strlen(err.msg);
         assert_in_range(len, ERR_TEXT - 2, ERR_TEXT - 1);
         assert_int_equal((len - (size_t)shift) % 2, 0);
-        err_prefix(&err, "%s", "words in front");
-        assert_int_equal((strlen(err.msg) - 16 - (size_t)shift) % 2, 0);
     }
     err_set(&err, -EINVAL, "12345678\xE2\x82\xAC");
     assert_string_equal(err_text(&err, small, sizeof(small)), "12345678");

@@ -190,44 +190,6 @@ static void durations_are_read(void **state)
     assert_int_equal(units_duration(&ns, "5", 0), -EINVAL);
 }
 
-static void sizes_and_durations_read_back(void **state)
-{
-    (void)state;
-    static const struct {
-        uint64_t number;
-        const char *size, *duration;
-    } samples[] = {
-        {0, "0", "0s"},
-        {1, "1", "1ns"},
-        {1000, "1K", "1us"},
-        {1024, "1Ki", "1024ns"},
-        {UINT64_C(5368709120), "5Gi", "5368709120ns"},
-        {UINT64_C(90000000000), "90G", "90s"},
-        {UINT64_C(172800000000000), "172800G", "2d"},
-        {250000000, "250M", "250ms"},
-        {1025, "1025", "1025ns"},
-    };
-    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
-        struct buf out = {0};
-        uint64_t bytes = 1;
-        int64_t ns = 1;
-        assert_int_equal(units_put_size(&out, samples[i].number), 0);
-        assert_string_equal(out.data, samples[i].size);
-        assert_int_equal(units_size(&bytes, out.data), 0);
-        assert_int_equal(bytes, samples[i].number);
-        buf_clear(&out);
-        assert_int_equal(units_put_duration(&out, (int64_t)samples[i].number), 0);
-        assert_string_equal(out.data, samples[i].duration);
-        assert_int_equal(units_duration(&ns, out.data, 1), 0);
-        assert_int_equal(ns, samples[i].number);
-        buf_fini(&out);
-    }
-    struct buf out = {0};
-    units_put_duration(&out, -90 * NS_PER_S);
-    assert_string_equal(out.data, "-90s");
-    buf_fini(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,7 +200,6 @@ int main(void)
         cmocka_unit_test(clocks_say_the_time),
         cmocka_unit_test(sizes_are_read),
         cmocka_unit_test(durations_are_read),
-        cmocka_unit_test(sizes_and_durations_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
