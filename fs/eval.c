@@ -203,7 +203,7 @@ int eval_open(struct eval **out, struct fs *fs, const struct place *statement)
         eval_free(&eval->task);
         return r;
     }
-    eval->output = output_new(statement->form, eval->spool, &eval->sources);
+    eval->output = output_new(fs, statement->form, eval->spool, &eval->sources);
     warn(eval);
     *out = eval;
     return 0;

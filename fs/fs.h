@@ -16,7 +16,7 @@ struct scratch;
 struct shelf;
 struct store;
 
-/* Filled before the first request, then unchanged. */
+/* Filled before the first request, then unchanged but for the counter. */
 struct fs {
     struct store *store;
     struct engine *engine;
@@ -32,7 +32,8 @@ struct fs {
     uid_t uid;
     gid_t gid;
     int64_t started_at;
-    const char *names_file; /* NULL: none */
+    const char *names_file;    /* NULL: none */
+    _Atomic uint64_t left_out; /* packets that no mixed capture had a place for */
 };
 
 /* Now, on the filesystem's clock. */

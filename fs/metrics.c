@@ -92,6 +92,9 @@ static void put_store(struct fs *fs, struct buf *out)
     int64_t now = fs_now(fs);
     int64_t live =
         usage.live_since && usage.live_since < now ? now - usage.live_since : 0;
+    one(out, "packets_left_out_total", "counter",
+        "Packets without an ethertype, left out of captures of mixed link types.",
+        fs->left_out);
     one(out, "store_bytes", "gauge", "Disk that recordings take.", usage.bytes);
     one(out, "store_limit_bytes", "gauge", "Disk that they may take.", usage.limit);
     one(out, "recordings", "gauge", "Recordings.", recordings);

@@ -1,4 +1,5 @@
 #include "fs/output.h"
+#include "fs/fs.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #define STREAMS_MAX (1u << 24)
 
 struct output {
+    struct fs *fs;
     enum form form;
     struct spool *spool; /* borrowed */
     struct sources *sources;
@@ -26,9 +28,11 @@ struct output {
     size_t stream_count, stream_cap;
 };
 
-struct output *output_new(enum form form, struct spool *spool, struct sources *sources)
+struct output *output_new(struct fs *fs, enum form form, struct spool *spool,
+                          struct sources *sources)
 {
     struct output *output = mem_zalloc(sizeof *output);
+    output->fs = fs;
     output->form = form;
     output->spool = spool;
     output->sources = sources;
@@ -160,6 +164,7 @@ static int end_pcap(struct output *output, struct err *err)
     free(snapshots);
     if (r)
         return err_set(err, r, "the packets can't be read: errno=%d", -r);
+    output->fs->left_out += pcap_view_left_out(view);
     struct spool_source source = {
         .read = read_view, .release = release_view, .context = view};
     spool_serve(output->spool, &source, pcap_view_size(view));

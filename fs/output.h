@@ -7,13 +7,15 @@
 
 struct doc_value;
 struct err;
+struct fs;
 struct line;
 struct output;
 struct sources;
 struct spool;
 
 /* Writes to the spool; `sources` (for packets) outlive it. */
-struct output *output_new(enum form form, struct spool *spool, struct sources *sources);
+struct output *output_new(struct fs *fs, enum form form, struct spool *spool,
+                          struct sources *sources);
 void output_free(struct output *output);
 /* One match: as stored, or `changed` where redact() ran; `doc` is its document. 0, 1
  * the spool is full for now, -errno. */

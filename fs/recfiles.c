@@ -46,6 +46,8 @@ static int open_packets(struct pcap_view **out, struct fs *fs,
     if (r)
         return r;
     r = pcap_view_open(out, snapshots, count, stream, stream ? 1 : 0);
+    if (!r)
+        fs->left_out += pcap_view_left_out(*out);
     scope_free(snapshots, count);
     return r;
 }
