@@ -15,6 +15,7 @@ struct lot {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct parked *waiting;
+    unsigned alive; /* requests that somebody still holds */
     uint64_t last_id;
     int64_t next_until; /* when the clock thread looks again */
     bool stopping;
@@ -23,10 +24,15 @@ struct lot {
 
 static void drop(struct parked *parked)
 {
+    struct lot *lot = parked->lot;
     if (--parked->refs)
         return;
     file_unref(parked->file);
     parked->release(parked);
+    pthread_mutex_lock(&lot->lock);
+    if (!--lot->alive)
+        pthread_cond_broadcast(&lot->changed);
+    pthread_mutex_unlock(&lot->lock);
 }
 
 static void give_up(struct parked *parked, int64_t result)
@@ -102,6 +108,11 @@ void lot_free(struct lot *lot)
     pthread_cond_signal(&lot->changed);
     pthread_mutex_unlock(&lot->lock);
     pthread_join(lot->clock, NULL);
+    /* A thread that came to answer one may be about to find that it is answered. */
+    pthread_mutex_lock(&lot->lock);
+    while (lot->alive)
+        pthread_cond_wait(&lot->changed, &lot->lock);
+    pthread_mutex_unlock(&lot->lock);
     pthread_cond_destroy(&lot->changed);
     pthread_mutex_destroy(&lot->lock);
     free(lot);
@@ -163,6 +174,7 @@ void lot_enter(struct lot *lot, struct parked *parked, struct file *file)
     parked->entering = true;
     pthread_mutex_lock(&lot->lock);
     parked->id = ++lot->last_id;
+    lot->alive++;
     HASH_ADD(hh, lot->waiting, id, sizeof parked->id, parked);
     pthread_mutex_unlock(&lot->lock);
 }

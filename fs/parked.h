@@ -29,7 +29,8 @@ struct parked {
 };
 
 int lot_new(struct lot **out, struct err *err);
-/* All answers must have been given: see lot_interrupt_all. */
+/* All answers must have been given (see lot_interrupt_all); waits for threads that came
+ * to give one. */
 void lot_free(struct lot *lot);
 /* Joins the lot and gets its id; lot_interrupt may come from here on, but nothing is
  * answered before lot_run. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "fs/parked.h"
 #include "fs/spool.h"
@@ -31,6 +32,9 @@ struct answers {
     sem_t given;
     _Atomic unsigned count, released;
     int64_t last;
+    bool slow; /* each attempt but the first takes its time */
+    unsigned attempts;
+    sem_t begun;
 };
 
 static ssize_t file_read(struct file *file, void *out, size_t size, uint64_t offset,
@@ -71,6 +75,11 @@ static struct spool_file *open_file(void)
 static int64_t attempt(struct parked *parked, struct waiter *waiter)
 {
     char out[16];
+    struct answers *answers = ((struct ask *)parked)->answers;
+    if (answers->slow && answers->attempts++) {
+        sem_post(&answers->begun);
+        nanosleep(&(struct timespec){.tv_nsec = 50 * NS_PER_MS}, NULL);
+    }
     if (((struct ask *)parked)->size)
         return parked->file->ops->size(parked->file, waiter);
     return parked->file->ops->read(parked->file, out, sizeof out, 0, waiter);
@@ -189,6 +198,32 @@ static void all_are_answered_at_the_end(void **state)
     assert_int_equal(world->answers.count, 40);
 }
 
+static void *append(void *context)
+{
+    spool_append(context, "abc", 3);
+    return NULL;
+}
+
+/* Who comes to answer it is on the way while it is interrupted. */
+static void the_lot_waits_for_who_is_inside(void **state)
+{
+    struct world *world = *state;
+    struct err err = {0};
+    pthread_t thread;
+    world->answers.slow = true;
+    sem_init(&world->answers.begun, 0, 0);
+    lot_run(&enter(world->lot, &world->answers, world->file, 0)->parked);
+    assert_int_equal(pthread_create(&thread, NULL, append, world->file->spool), 0);
+    assert_int_equal(sem_wait(&world->answers.begun), 0);
+    lot_interrupt_all(world->lot);
+    assert_int_equal(world->answers.last, -EINTR);
+    lot_free(world->lot);
+    assert_int_equal(world->answers.released, 1);
+    pthread_join(thread, NULL);
+    sem_destroy(&world->answers.begun);
+    assert_int_equal(lot_new(&world->lot, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_size_is_not_waited_for_for_ever, begin,
                                         end),
         cmocka_unit_test_setup_teardown(all_are_answered_at_the_end, begin, end),
+        cmocka_unit_test_setup_teardown(the_lot_waits_for_who_is_inside, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
