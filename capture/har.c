@@ -60,6 +60,22 @@ static struct doc_value text_of(const char *text, size_t len)
     return (struct doc_value){.type = DOC_STRING, .len = (uint32_t)len, .text = text};
 }
 
+static void put_server(struct buf *out, const struct doc_value *entry)
+{
+    const struct doc_value *ip = doc_at(entry, "dst.ip");
+    const struct doc_value *port = doc_at(entry, "dst.port");
+    if (!ip || ip->type != DOC_STRING)
+        return;
+    bool six = ip->len > 0 && memchr(ip->text, ':', ip->len);
+    buf_addstr(out, six ? "[" : "");
+    buf_add(out, ip->text, ip->len);
+    buf_addstr(out, six ? "]" : "");
+    if (port && port->type == DOC_STRING && !doc_text_is(port, "80")) {
+        buf_addch(out, ':');
+        buf_add(out, port->text, port->len);
+    }
+}
+
 /* HAR wants absolute URLs. */
 static struct doc_value absolute(struct arena *arena, const struct doc_value *entry)
 {
@@ -70,11 +86,11 @@ static struct doc_value absolute(struct arena *arena, const struct doc_value *en
         return text_of("", 0);
     if (url->len == 0 || url->text[0] != '/')
         return *url;
-    if (!host || host->type != DOC_STRING)
-        host = doc_at(entry, "dst.ip");
     buf_addstr(&out, "http://");
     if (host && host->type == DOC_STRING)
         buf_add(&out, host->text, host->len);
+    else
+        put_server(&out, entry);
     buf_add(&out, url->text, url->len);
     const char *copy = arena_dup(arena, out.data, out.len);
     struct doc_value value = copy ? text_of(copy, out.len) : text_of("", 0);
@@ -113,18 +129,34 @@ static void put_content(struct arena *arena, struct doc_value *to,
     doc_put_str(arena, empty, "mimeType", "");
 }
 
+/* A response whose request was not seen says it by its protocol alone. */
+static struct doc_value version_of(struct arena *arena, const struct doc_value *entry)
+{
+    const struct doc_value *said = doc_at(entry, "request.httpVersion");
+    const struct doc_value *version = doc_at(entry, "protocol.version");
+    struct buf out = {0};
+    if (said || !version || version->type != DOC_STRING)
+        return said ? *said : text_of("", 0);
+    buf_addstr(&out, "HTTP/");
+    buf_add(&out, version->text, version->len);
+    const char *copy = arena_dup(arena, out.data, out.len);
+    struct doc_value value = copy ? text_of(copy, out.len) : text_of("", 0);
+    buf_fini(&out);
+    return value;
+}
+
 /* Without a response the status is 0, as browsers write it. */
 static void put_response(struct arena *arena, struct doc_value *har,
                          const struct doc_value *entry)
 {
     const struct doc_value *from = doc_get(entry, "response");
     const struct doc_value *status = doc_get(from, "status");
-    const struct doc_value *version = doc_at(entry, "request.httpVersion");
+    struct doc_value version = version_of(arena, entry);
     struct doc_value *to = doc_put_object(arena, har, "response");
     struct doc_value zero = {.type = DOC_INT};
     put(arena, to, "status", status ? status : &zero);
     put(arena, to, "statusText", doc_get(from, "statusText"));
-    put(arena, to, "httpVersion", version);
+    put(arena, to, "httpVersion", &version);
     put_pairs(arena, to, "cookies", doc_get(from, "cookies"));
     put_pairs(arena, to, "headers", doc_get(from, "headers"));
     put_content(arena, to, from);

@@ -71,6 +71,54 @@ static void exchanges_become_an_archive(void **state)
     case_close(&c);
 }
 
+static void servers_without_a_host_have_their_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dst, *url;
+    } cases[] = {
+        {"\"ip\":\"10.0.0.2\",\"port\":\"8080\"", "http://10.0.0.2:8080/a"},
+        {"\"ip\":\"fd00::2\",\"port\":\"80\"", "http://[fd00::2]/a"},
+        {"\"ip\":\"fd00::2\",\"port\":\"81\"", "http://[fd00::2]:81/a"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena arena = {0};
+        struct buf line = {0}, out = {0};
+        struct doc_value entry, har;
+        buf_addf(&line,
+                 "{\"protocol\":{\"name\":\"http\"},\"dst\":{%s},"
+                 "\"request\":{\"url\":\"/a\",\"headers\":{}}}",
+                 cases[i].dst);
+        assert_int_equal(doc_parse(&entry, &arena, line.data, line.len, NULL), 0);
+        assert_int_equal(har_entry(&out, &entry, 0), 1);
+        assert_int_equal(doc_parse(&har, &arena, out.data, out.len, NULL), 0);
+        assert_true(doc_text_is(doc_at(&har, "request.url"), cases[i].url));
+        buf_fini(&line);
+        buf_fini(&out);
+        arena_fini(&arena);
+    }
+}
+
+static void responses_alone_have_a_version(void **state)
+{
+    (void)state;
+    struct dissect_case c;
+    struct buf text = {0};
+    int written;
+    case_open(&c, STREAM_TCP, 80);
+    case_response(&c, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    case_end(&c, END_FIN);
+    struct doc_value har = archive(&c, &text, &written);
+    const struct doc_list *entries = doc_at(&har, "log.entries")->list;
+    assert_int_equal(entries->count, 1);
+    const struct doc_value *only = &entries->members[0].value;
+    assert_string_equal(at(&c, only, "response.httpVersion"), "\"HTTP/1.0\"");
+    assert_string_equal(at(&c, only, "request.method"), "\"\"");
+    assert_string_equal(at(&c, only, "request.headers"), "[]");
+    buf_fini(&text);
+    case_close(&c);
+}
+
 static void other_protocols_have_no_place(void **state)
 {
     (void)state;
@@ -110,6 +158,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchanges_become_an_archive),
+        cmocka_unit_test(servers_without_a_host_have_their_address),
+        cmocka_unit_test(responses_alone_have_a_version),
         cmocka_unit_test(other_protocols_have_no_place),
         cmocka_unit_test(a_full_buffer_keeps_whole_entries),
     };
