@@ -38,6 +38,8 @@ struct app {
     struct gather *gather; /* -o pcap */
     int64_t matched, limit;
     unsigned long long har_count;
+    int put_error; /* the first errno of standard output */
+    bool gathered; /* packets */
     bool failed, stopped;
 };
 
@@ -66,12 +68,26 @@ static void complain(struct app *app, const char *words)
     app->failed = true;
 }
 
-/* Exits quietly where nobody reads any more. */
+/* Where nothing can be written, nothing more needs to be read. */
 static void put_out(struct app *app)
 {
-    if (app->out.len && fwrite(app->out.data, 1, app->out.len, stdout) != app->out.len)
+    if (app->out.len &&
+        fwrite(app->out.data, 1, app->out.len, stdout) != app->out.len) {
+        app->put_error = app->put_error ? app->put_error : errno;
         app->stopped = true;
+    }
     buf_clear(&app->out);
+}
+
+/* What a full disk did not take is no success. */
+static int finish_out(struct app *app, int status)
+{
+    bool flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout))
+        return status;
+    fprintf(stderr, "kfl: standard output: %s\n",
+            strerror(app->put_error ? app->put_error : errno));
+    return EXIT_ERROR;
 }
 
 static void count_match(struct app *app)
@@ -218,8 +234,10 @@ static unsigned wants_of(const struct app *app)
 static void on_packet(void *context, struct packet *packet, const struct stream *stream)
 {
     struct app *app = context;
-    if (kfl_is_everything(app->kfl) || gather_chosen(app->gather, stream->number))
-        gather_add(app->gather, packet);
+    if (!kfl_is_everything(app->kfl) && !gather_chosen(app->gather, stream->number))
+        return;
+    gather_add(app->gather, packet);
+    app->gathered = true;
 }
 
 static int ignore_entry(void *context, const struct entry *entry)
@@ -405,13 +423,11 @@ static int match_files(struct app *app, char **files)
     for (; *files && !app->stopped; files++)
         read_file(app, *files);
     end_output(app);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "kfl: standard output: %s\n", strerror(errno));
-        app->failed = true;
-    }
     kfl_run_free(app->run);
     arena_fini(&app->arena);
-    return app->failed ? EXIT_ERROR : app->matched ? EXIT_MATCHED : EXIT_NONE;
+    if (app->failed)
+        return EXIT_ERROR;
+    return app->matched || app->gathered ? EXIT_MATCHED : EXIT_NONE;
 }
 
 static int parse_output(struct app *app, const char *name)
@@ -484,7 +500,7 @@ int main(int argc, char **argv)
         return status;
     app.statement = argv[optind];
     if (app.task == TASK_PATH)
-        return show_path(&app);
+        return finish_out(&app, show_path(&app));
     status = compile(&app);
     if (status == 0 && app.task == TASK_EXPLAIN)
         status = explain(&app);
@@ -492,5 +508,5 @@ int main(int argc, char **argv)
         status = match_files(&app, argv + optind + 1);
     kfl_unref(app.kfl);
     buf_fini(&app.out);
-    return status;
+    return finish_out(&app, status);
 }
