@@ -81,9 +81,18 @@ static void put_number(struct buf *out, const char *key, uint64_t number)
     buf_addf(out, "%s: %llu\n", key, (unsigned long long)number);
 }
 
-/* Of the iteration that runs or ran last; zeros if it is gone. */
+static void put_loss(void *context, const char *cause, uint64_t count)
+{
+    struct buf *out = context;
+
+    if (strcmp(cause, "before_lost") != 0)
+        buf_addf(out, ", %s: %llu", cause, (unsigned long long)count);
+}
+
+/* Of the iteration that runs or ran last; zeros if it is gone. Adds what it lost for
+ * other causes than that it was gone before the match. */
 static void find_info(struct sched *sched, const struct view *view,
-                      struct iteration_info *info)
+                      struct iteration_info *info, struct buf *losses)
 {
     struct iteration *iteration;
 
@@ -92,8 +101,11 @@ static void find_info(struct sched *sched, const struct view *view,
          (iteration = store_iteration(sched->options.store, view->name, i));
          i++) {
         iteration_info(iteration, info);
+        bool found = info->start / NS_PER_S == view->last_start / NS_PER_S;
+        if (found)
+            iteration_each_loss(iteration, put_loss, losses);
         iteration_unref(iteration);
-        if (info->start / NS_PER_S == view->last_start / NS_PER_S)
+        if (found)
             return;
     }
     *info = (struct iteration_info){0};
@@ -114,7 +126,7 @@ static int64_t expires_at(const struct view *view, const struct iteration_info *
 }
 
 static void write_view(struct buf *out, const struct view *view,
-                       const struct iteration_info *info)
+                       const struct iteration_info *info, const struct buf *losses)
 {
     buf_addf(out, "state: %s\n", view->state);
     put_text(out, "error", view->error);
@@ -137,8 +149,8 @@ static void write_view(struct buf *out, const struct view *view,
     put_number(out, "bytes", info->bytes);
     put_number(out, "entries", info->entries);
     put_number(out, "streams", info->streams);
-    buf_addf(out, "dropped: {before_lost: %llu, lost: %llu}\n",
-             (unsigned long long)info->before_lost, (unsigned long long)info->dropped);
+    buf_addf(out, "dropped: {before_lost: %llu%s}\n",
+             (unsigned long long)info->before_lost, losses->len ? losses->data : "");
     put_time(out, "expires_at", expires_at(view, info), "never");
     buf_addf(out, "missed: %lld\n", (long long)view->missed);
 }
@@ -178,6 +190,7 @@ static void take_view(struct view *view, const struct sched *sched,
 int status_write(struct sched *sched, const char *name, struct buf *out)
 {
     struct iteration_info info;
+    struct buf losses = {0};
     struct view view;
     struct job *job;
 
@@ -188,8 +201,9 @@ int status_write(struct sched *sched, const char *name, struct buf *out)
     pthread_mutex_unlock(&sched->lock);
     if (!job)
         return -ENOENT;
-    find_info(sched, &view, &info);
-    write_view(out, &view, &info);
+    find_info(sched, &view, &info, &losses);
+    write_view(out, &view, &info, &losses);
+    buf_fini(&losses);
     free(view.kfl);
     return 0;
 }

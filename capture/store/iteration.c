@@ -233,6 +233,16 @@ void iteration_info(struct iteration *iteration, struct iteration_info *info)
     pthread_mutex_unlock(&iteration->lock);
 }
 
+void iteration_each_loss(struct iteration *iteration,
+                         void (*each)(void *context, const char *cause, uint64_t count),
+                         void *context)
+{
+    pthread_mutex_lock(&iteration->lock);
+    for (unsigned i = 0; i < iteration->loss_count; i++)
+        each(context, iteration->losses[i].cause, iteration->losses[i].count);
+    pthread_mutex_unlock(&iteration->lock);
+}
+
 void iteration_count_streams(struct iteration *iteration)
 {
     u64set_free(iteration->streams);

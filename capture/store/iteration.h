@@ -55,6 +55,10 @@ struct iteration_info {
     bool unfinished; /* nobody goes on with it, and nobody ended it */
 };
 void iteration_info(struct iteration *iteration, struct iteration_info *info);
+/* What it lost, by cause, as its manifest counts it; each() must not call the store. */
+void iteration_each_loss(struct iteration *iteration,
+                         void (*each)(void *context, const char *cause, uint64_t count),
+                         void *context);
 /* Of a recording, oldest first; NULL past the end, else a reference. */
 struct iteration *store_iteration(struct store *store, const char *name, unsigned i);
 /* The manifest as recording.json shows it (one iteration, or NULL for the whole
