@@ -204,8 +204,9 @@ struct flow *flow_oldest(const struct flow_table *table)
 
 bool flow_owns(struct flow *flow, enum direction dir, uint32_t iface, int64_t at)
 {
-    if (flow->owner_at[dir] != 0 && flow->owner[dir] != iface &&
-        at - flow->owner_at[dir] < OWNER_SILENT)
+    int64_t since = at - flow->owner_at[dir];
+    if (flow->owner_at[dir] != 0 && flow->owner[dir] != iface && since < OWNER_SILENT &&
+        since > -OWNER_SILENT)
         return false;
     flow->owner[dir] = iface;
     flow->owner_at[dir] = at ? at : 1;
