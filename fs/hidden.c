@@ -12,6 +12,7 @@
 
 struct name {
     char *path;
+    int64_t of;
     UT_hash_handle hh;
 };
 
@@ -50,29 +51,33 @@ static struct name *find(struct hidden *hidden, const char *path)
     return name;
 }
 
-int hidden_add(struct hidden *hidden, const char *path)
+int hidden_add(struct hidden *hidden, const char *path, int64_t of)
 {
     int r = 0;
     pthread_mutex_lock(&hidden->lock);
-    if (find(hidden, path)) {
-        r = 0;
+    struct name *known = find(hidden, path);
+    if (known) {
+        known->of = of;
     } else if (HASH_COUNT(hidden->names) >= HIDDEN_MAX) {
         r = -ENOSPC;
     } else {
         struct name *name = mem_zalloc(sizeof *name);
         name->path = mem_strdup(path);
+        name->of = of;
         HASH_ADD_KEYPTR(hh, hidden->names, name->path, strlen(name->path), name);
     }
     pthread_mutex_unlock(&hidden->lock);
     return r;
 }
 
-bool hidden_has(struct hidden *hidden, const char *path)
+bool hidden_has(struct hidden *hidden, const char *path, int64_t *of)
 {
     pthread_mutex_lock(&hidden->lock);
-    bool has = find(hidden, path);
+    struct name *name = find(hidden, path);
+    if (name)
+        *of = name->of;
     pthread_mutex_unlock(&hidden->lock);
-    return has;
+    return name;
 }
 
 static void forget(struct hidden *hidden, const char *path, bool itself)

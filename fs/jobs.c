@@ -221,7 +221,7 @@ static int spec_rename(struct fs *fs, const struct place *from, const struct pla
     if (!r)
         r = scratch_put(fs->scratch, to->path, text.data, text.len, fs_now(fs));
     if (!r)
-        r = hidden_add(fs->hidden, from->path);
+        r = hidden_add(fs->hidden, from->path, 0);
     buf_fini(&text);
     return r;
 }

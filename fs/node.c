@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/store/store.h"
 #include "fs/fs.h"
 #include "fs/hidden.h"
 #include "kfl/base/clock.h"
@@ -79,9 +80,25 @@ void attr_file(struct stat *st, const struct fs *fs, uint64_t size, int64_t at)
     st->st_size = (off_t)size;
 }
 
+/* A recording may expire and its name be another's then. */
+static int64_t identity(struct fs *fs, const char *path, const char *name)
+{
+    static const char recordings[] = "/recordings/";
+    struct recording_info info;
+    if (!name || strncmp(path, recordings, sizeof recordings - 1))
+        return 0;
+    return store_info(fs->store, name, &info) ? 0 : info.created_at;
+}
+
+static bool path_is_hidden(struct fs *fs, const char *path, const char *name)
+{
+    int64_t of;
+    return hidden_has(fs->hidden, path, &of) && of == identity(fs, path, name);
+}
+
 int place_stat(struct fs *fs, const struct place *place, struct stat *st)
 {
-    if (hidden_has(fs->hidden, place->path))
+    if (path_is_hidden(fs, place->path, place->name))
         return -ENOENT;
     return place_ops(place->kind)->stat(fs, place, st);
 }
@@ -95,7 +112,7 @@ static bool is_hidden(struct fs *fs, const struct place *dir, const char *name)
     memcpy(path, dir->path, dir_len);
     path[dir_len] = '/';
     memcpy(path + dir_len + 1, name, len + 1);
-    return hidden_has(fs->hidden, path);
+    return path_is_hidden(fs, path, dir->name);
 }
 
 int place_list(struct fs *fs, const struct place *place, struct listing *listing)
@@ -131,11 +148,11 @@ int place_remove(struct fs *fs, const struct place *place)
     if (!place->name)
         return -EPERM;
     /* The kernel has just looked it up, which for an entry is work enough. */
-    if (hidden_has(fs->hidden, place->path))
+    if (path_is_hidden(fs, place->path, place->name))
         return -ENOENT;
     if (place_is_folder(place->kind))
         hidden_forget_below(fs->hidden, place->path);
-    return hidden_add(fs->hidden, place->path);
+    return hidden_add(fs->hidden, place->path, identity(fs, place->path, place->name));
 }
 
 int place_rename(struct fs *fs, const struct place *from, const struct place *to)
