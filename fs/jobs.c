@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/draft.h"
+#include "fs/errorlog.h"
 #include "fs/fs.h"
 #include "fs/hidden.h"
 #include "fs/page.h"
@@ -139,7 +140,10 @@ static int order_control(struct fs *fs, const struct place *place, const char *t
                          size_t len)
 {
     struct err err = {0};
-    return sched_job_control(fs->sched, place->name, text, len, &err);
+    int r = sched_job_control(fs->sched, place->name, text, len, &err);
+    if (r)
+        errorlog_add(fs->errors, fs_now(fs), place->path + 1, text, &err);
+    return r;
 }
 
 static const struct page_maker control_page = {

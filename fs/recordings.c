@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capture/store/store.h"
+#include "fs/errorlog.h"
 #include "fs/fs.h"
 #include "fs/hidden.h"
 #include "fs/page.h"
@@ -106,7 +107,9 @@ static int recording_rename(struct fs *fs, const struct place *from,
 {
     struct err err = {0};
     struct recording_info info;
-    if (to->kind != PLACE_RECORDING || !sched_name_is_valid(to->name))
+    if (to->kind != PLACE_RECORDING)
+        return -EPERM;
+    if (!sched_name_is_valid(to->name))
         return -EINVAL;
     if (sched_is_recording(fs->sched, from->name))
         return -EBUSY;
@@ -255,11 +258,14 @@ static int fill_expires(struct fs *fs, const struct place *place, struct buf *ou
     int r = store_info(fs->store, place->name, &info);
     if (r)
         return r;
-    if (info.expires_at == INT64_MAX)
+    int64_t at = info.expires_at ? info.expires_at : info.expires_set;
+    if (!at)
+        at = sched_expires_at(fs->sched, place->name);
+    if (at == INT64_MAX)
         return buf_addstr(out, "never\n");
-    if (!info.expires_at)
+    if (!at)
         return buf_addstr(out, "not while it is recorded\n");
-    return buf_addf(out, "%s\n", clock_format(time, info.expires_at, 0));
+    return buf_addf(out, "%s\n", clock_format(time, at, 0));
 }
 
 /* "never", a time, or a duration from now (bare numbers are minutes, as in specs). */
@@ -297,7 +303,16 @@ static int order_expires(struct fs *fs, const struct place *place, const char *t
     memcpy(word, text, len);
     word[len] = '\0';
     int r = parse_expiry(&at, word, fs_now(fs));
-    return r ? r : store_set_expiry(fs->store, place->name, at, &err);
+    if (r)
+        err_set(&err, r,
+                "`%s` is no expiry (expected never, a time such as "
+                "2026-11-23T08:45:00Z, or a duration from now such as 2h)",
+                word);
+    else
+        r = store_set_expiry(fs->store, place->name, at, &err);
+    if (r)
+        errorlog_add(fs->errors, fs_now(fs), place->path + 1, word, &err);
+    return r;
 }
 
 static const struct page_maker expires_page = {

@@ -89,6 +89,8 @@ int sched_job_control(struct sched *sched, const char *name, const char *text,
 /* ns since 1970 of creation and of the last event. */
 int sched_job_times(struct sched *sched, const char *name, int64_t *created_at,
                     int64_t *changed_at);
+/* When what the job records now will be deleted; INT64_MAX never, 0 it is not known. */
+int64_t sched_expires_at(struct sched *sched, const char *name);
 /* Jobs in each state, for metrics. */
 void sched_each_state(struct sched *sched,
                       void (*each)(void *context, const char *state, unsigned jobs),

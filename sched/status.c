@@ -111,21 +111,43 @@ static void find_info(struct sched *sched, const struct view *view,
     *info = (struct iteration_info){0};
 }
 
-static int64_t expires_at(const struct view *view, const struct iteration_info *info)
+static int64_t planned_expiry(const struct window *window, int64_t keep)
 {
-    if (info->ended_at)
-        return info->expires_at;
-    if (!view->window.start)
+    if (!window->start)
         return 0;
-    if (view->keep == 0)
+    if (keep == 0)
         return WHEN_NEVER;
-    return view->window.ends_at == WHEN_NEVER ||
-                   view->window.ends_at > WHEN_NEVER - view->keep
+    return window->ends_at == WHEN_NEVER || window->ends_at > WHEN_NEVER - keep
                ? 0
-               : view->window.ends_at + view->keep;
+               : window->ends_at + keep;
 }
 
-static void write_view(struct buf *out, const struct view *view,
+int64_t sched_expires_at(struct sched *sched, const char *name)
+{
+    int64_t at = 0;
+
+    pthread_mutex_lock(&sched->lock);
+    const struct job *job = floor_find(sched, name);
+    if (job && job->spec)
+        at = planned_expiry(&job->window, job->spec->keep);
+    pthread_mutex_unlock(&sched->lock);
+    return at;
+}
+
+/* What a person said of the whole recording counts more than what the spec did. */
+static int64_t expires_at(struct sched *sched, const struct view *view,
+                          const struct iteration_info *info)
+{
+    struct recording_info recording;
+
+    if (info->start && !store_info(sched->options.store, view->name, &recording) &&
+        recording.expires_set)
+        return recording.expires_set;
+    return info->ended_at ? info->expires_at
+                          : planned_expiry(&view->window, view->keep);
+}
+
+static void write_view(struct sched *sched, struct buf *out, const struct view *view,
                        const struct iteration_info *info, const struct buf *losses)
 {
     buf_addf(out, "state: %s\n", view->state);
@@ -151,7 +173,7 @@ static void write_view(struct buf *out, const struct view *view,
     put_number(out, "streams", info->streams);
     buf_addf(out, "dropped: {before_lost: %llu%s}\n",
              (unsigned long long)info->before_lost, losses->len ? losses->data : "");
-    put_time(out, "expires_at", expires_at(view, info), "never");
+    put_time(out, "expires_at", expires_at(sched, view, info), "never");
     buf_addf(out, "missed: %lld\n", (long long)view->missed);
 }
 
@@ -202,7 +224,7 @@ int status_write(struct sched *sched, const char *name, struct buf *out)
     if (!job)
         return -ENOENT;
     find_info(sched, &view, &info, &losses);
-    write_view(out, &view, &info, &losses);
+    write_view(sched, out, &view, &info, &losses);
     buf_fini(&losses);
     free(view.kfl);
     return 0;

@@ -163,6 +163,8 @@ int store_info(struct store *store, const char *name, struct recording_info *inf
         *info = (struct recording_info){
             .iterations = (unsigned)recording->count,
             .expires_at = recording_expires_at(recording),
+            .expires_set =
+                recording->expires_at == EXPIRES_UNSET ? 0 : recording->expires_at,
             .created_at = recording->created_at,
         };
         memcpy(info->name, recording->name, sizeof(info->name));

@@ -57,6 +57,7 @@ struct recording_info {
     uint64_t packets, bytes, entries, streams;
     int64_t first_at, last_at; /* of packets and entries; 0: none */
     int64_t expires_at;        /* INT64_MAX: never; 0: while it is recorded */
+    int64_t expires_set;       /* what store_set_expiry() said, 0: nothing */
     int64_t created_at;
 };
 /* The folder of a recording exists from here on; 0 also if it did already. */
