@@ -133,6 +133,10 @@ int import_capture(struct fs *fs, const char *recording, FILE *in, uint64_t size
     commit(&import);
     if (!r)
         r = import.result;
+    if (r && !err->msg[0])
+        err_set(err, r,
+                r == -ENOSPC ? "there is no room for it in the store"
+                             : "the recording can't be written");
     struct err unused = {0};
     iteration_end(import.iteration, r ? "failed" : "finished", fs_now(fs), &unused);
     iteration_unref(import.iteration);

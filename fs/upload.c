@@ -40,6 +40,17 @@ static struct upload *of_task(struct task *task)
     return (struct upload *)(void *)((char *)task - offsetof(struct upload, task));
 }
 
+/* What copying tools say of an errno is not all there is to say. */
+static int refuse(struct upload *upload, int code, const char *why)
+{
+    struct err err = {0};
+    struct fs *fs = upload->file.fs;
+    err_set(&err, code, "%s", why);
+    errorlog_add(fs->errors, fs_now(fs), upload->place.path + 1, upload->place.leaf,
+                 &err);
+    return code;
+}
+
 static int import(struct upload *upload)
 {
     struct err err = {0};
@@ -81,10 +92,10 @@ static ssize_t upload_write(struct file *file, const void *bytes, size_t size,
     if (upload->state != STATE_WRITING)
         return -EBUSY;
     if (offset == 0 && size >= MAGIC_LEN && !replay_is_capture(bytes, size))
-        return -EINVAL;
+        return refuse(upload, -EINVAL, "this is no capture (expected pcap or pcapng)");
     store_usage(file->fs->store, &usage);
     if (usage.bytes + offset + size > usage.limit)
-        return -ENOSPC;
+        return refuse(upload, -ENOSPC, "there is no room for it in the store");
     int r = sys_pwrite_all(upload->fd, bytes, size, (off_t)offset);
     if (r)
         return r;
