@@ -304,13 +304,15 @@ static void read_input(struct app *app, FILE *in)
     size_t len = 0;
     int c;
     setvbuf(in, NULL, _IOFBF, 1 << 16);
+    /* Asked first: a seek that fails forgets bytes that were put back. */
+    bool seeks = fseek(in, 0, SEEK_CUR) == 0;
     while (len < sizeof(head) && (c = getc(in)) != EOF)
         head[len++] = (uint8_t)c;
     bool capture = replay_is_capture(head, len);
     while (len)
         ungetc(head[--len], in);
     bool twice = app->output == OUTPUT_PCAP;
-    if (capture && twice && fseek(in, 0, SEEK_SET) < 0) {
+    if (capture && twice && !seeks) {
         FILE *copy = spool(app, in);
         if (copy) {
             read_capture(app, copy);
