@@ -78,14 +78,14 @@ static struct job changed(const struct job *job, struct spec *spec, enum change 
 
 static void log_accepted(struct sched *sched, struct job *job, int64_t now)
 {
-    const char *kfl = job->spec->kfl;
+    const char *kfl = *job->spec->kfl ? job->spec->kfl : "everything";
     size_t len = strlen(kfl);
 
     if (len > SHOWN)
         for (len = SHOWN; len > 0 && ((unsigned char)kfl[len] & 0xc0) == 0x80;)
             len--;
-    floor_log(sched, job, now, "spec accepted: %.*s%s", (int)len,
-              len ? kfl : "everything", kfl[len] ? "…" : "");
+    floor_log(sched, job, now, "spec accepted: %.*s%s", (int)len, kfl,
+              kfl[len] ? "…" : "");
 }
 
 static bool same_limits(const struct spec *a, const struct spec *b)
