@@ -86,4 +86,6 @@ int accept_spec(struct sched *sched, struct job *job, struct spec *spec,
 const char *status_state(const struct sched *sched, const struct job *job, int64_t now);
 
 /* Appends the status; takes `lock` itself. -ENOENT. */
+/* What stands between a file's name and: a position, or words that have none. */
+const char *status_gap(const char *words);
 int status_write(struct sched *sched, const char *name, struct buf *out);

@@ -224,7 +224,8 @@ static void refuse(struct sched *sched, const char *name, const char *text, size
         pthread_mutex_lock(&sched->lock);
         memcpy(job->refusal, words, sizeof(words));
         pthread_mutex_unlock(&sched->lock);
-        floor_log(sched, job, floor_now(sched), "spec refused: spec.yaml:%s", words);
+        floor_log(sched, job, floor_now(sched), "spec refused: spec.yaml:%s%s",
+                  status_gap(words), words);
         floor_save(sched, job);
     }
     pthread_mutex_unlock(&sched->work);

@@ -177,6 +177,11 @@ static void write_view(struct sched *sched, struct buf *out, const struct view *
     buf_addf(out, "missed: %lld\n", (long long)view->missed);
 }
 
+const char *status_gap(const char *words)
+{
+    return *words >= '0' && *words <= '9' ? "" : " ";
+}
+
 /* Who waits for the end finds the recording closed then. */
 const char *status_state(const struct sched *sched, const struct job *job, int64_t now)
 {
@@ -192,7 +197,8 @@ static void take_view(struct view *view, const struct sched *sched,
         (struct view){.state = status_state(sched, job, now), .next_at = WHEN_NEVER};
     memcpy(view->name, job->name, sizeof(view->name));
     if (job->refusal[0])
-        snprintf(view->error, sizeof(view->error), "spec.yaml:%s", job->refusal);
+        snprintf(view->error, sizeof(view->error), "spec.yaml:%s%s",
+                 status_gap(job->refusal), job->refusal);
     else
         snprintf(view->error, sizeof(view->error), "%s", job->failure);
     if (!job->spec)
