@@ -26,7 +26,7 @@
 
 struct query {
     struct query *next;
-    char *text;
+    char *text; /* with its saved statements written out */
     enum form form;
     struct eval *eval;
     int64_t opened_at;
@@ -96,20 +96,21 @@ void queries_end(struct queries *queries)
     pthread_mutex_unlock(&queries->lock);
 }
 
-static struct query *find_shared(struct queries *queries, const struct place *place)
+static struct query *find_shared(struct queries *queries, const struct place *place,
+                                 const char *text)
 {
     int64_t since = clock_monotonic() - SHARED_FOR;
     if (place->form == FORM_FOLLOW)
         return NULL;
     for (struct query *query = queries->list; query; query = query->next)
         if (query->form == place->form && query->opened_at >= since &&
-            !strcmp(query->text, place->text))
+            !strcmp(query->text, text))
             return query;
     return NULL;
 }
 
 static int query_begin(struct query **out, struct queries *queries,
-                       const struct place *place)
+                       const struct place *place, const char *text)
 {
     struct eval *eval;
     if (queries->count >= QUERIES_MAX)
@@ -118,7 +119,7 @@ static int query_begin(struct query **out, struct queries *queries,
     if (r)
         return r;
     struct query *query = mem_zalloc(sizeof *query);
-    query->text = mem_strdup(place->text);
+    query->text = mem_strdup(text);
     query->form = place->form;
     query->eval = eval;
     query->opened_at = clock_monotonic();
@@ -191,12 +192,16 @@ static int statement_open(struct file **out, struct fs *fs, const struct place *
     struct queries *queries = fs->queries;
     if ((flags & O_ACCMODE) != O_RDONLY)
         return -EPERM;
+    struct buf text = {0};
+    expand_statement(&text, fs->saved, place->text);
+    buf_addch(&text, '\0');
     pthread_mutex_lock(&queries->lock);
-    struct query *query = find_shared(queries, place);
-    int r = query ? 0 : query_begin(&query, queries, place);
+    struct query *query = find_shared(queries, place, text.data);
+    int r = query ? 0 : query_begin(&query, queries, place, text.data);
     if (!r)
         query->opens++;
     pthread_mutex_unlock(&queries->lock);
+    buf_fini(&text);
     if (r)
         return r;
     struct query_file *open = mem_zalloc(sizeof *open);
