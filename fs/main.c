@@ -18,6 +18,7 @@
 #include "fs/daemon.h"
 #include "fs/ops.h"
 #include "fs/options.h"
+#include "fs/passthrough.h"
 #include "kfl/base/buf.h"
 #include "kfl/base/err.h"
 #include "kfl/base/log.h"
@@ -225,11 +226,14 @@ static void loop(struct program *program)
 static int serve(struct program *program, struct err *err)
 {
     struct daemon *daemon = &program->daemon;
+    bool privileged = geteuid() == 0;
     int r = privs_drop(&daemon->identity, err);
     if (!r)
         r = daemon_start(daemon, &program->options, err);
     if (!r)
         r = mount_init(&program->mount, &daemon->fs);
+    if (!r && privileged)
+        r = passthrough_start(&program->mount, program->session, daemon->broker, err);
     if (r)
         return r;
     program->mount.serving = report_ready;
@@ -237,6 +241,7 @@ static int serve(struct program *program, struct err *err)
     loop(program);
     daemon_stop(daemon);
     mount_fini(&program->mount);
+    passthrough_free(program->mount.passthrough);
     return 0;
 }
 

@@ -36,7 +36,9 @@ struct file_ops {
     int (*flush)(struct file *file, struct waiter *waiter); /* close(2); NULL: 0 */
     bool (*cancel)(struct file *file,
                    struct waiter *waiter); /* true: it will not be woken */
-    void (*close)(struct file *file);      /* frees it */
+    /* A descriptor, the caller's, of an unchanging file on disk with the same bytes. */
+    int (*backing)(struct file *file); /* -ENOTSUP: none */
+    void (*close)(struct file *file);  /* frees it */
 };
 
 struct file {

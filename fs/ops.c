@@ -13,6 +13,7 @@
 #include "fs/ops_wait.h"
 #include "fs/ops_xattr.h"
 #include "fs/parked.h"
+#include "fs/passthrough.h"
 #include "fs/query.h"
 #include "fs/tree.h"
 #include "kfl/base/buf.h"
@@ -26,7 +27,8 @@
 struct handle {
     struct handle *next, **link;
     struct node *node;
-    struct file *file; /* NULL: a folder */
+    struct file *file;     /* NULL: a folder */
+    struct opened *opened; /* the kernel may read it from disk; NULL: it does not */
     struct listing listing;
 };
 
@@ -71,7 +73,8 @@ static void handle_free(struct mount *mount, struct handle *handle)
         handle->next->link = handle->link;
     pthread_mutex_unlock(&mount->lock);
     if (handle->file) {
-        tree_unset_front(mount->tree, handle->node, handle->file);
+        if (passthrough_leave(mount->passthrough, handle->opened))
+            tree_unset_front(mount->tree, handle->node, handle->file);
         file_unref(handle->file);
     }
     listing_fini(&handle->listing);
@@ -350,9 +353,11 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_err(req, -r);
         return;
     }
+    struct opened *opened = passthrough_enter(mount->passthrough, node->id, &file);
     struct handle *handle = handle_new(mount, node, file);
+    handle->opened = opened;
     set_info(fi, handle);
-    if (fuse_reply_open(req, fi))
+    if (passthrough_reply(req, fi, opened))
         handle_free(mount, handle);
 }
 

@@ -6,6 +6,7 @@
 struct fs;
 struct handle;
 struct lot;
+struct passthrough;
 struct tree;
 
 /* What every request finds in fuse_req_userdata(). */
@@ -13,6 +14,7 @@ struct mount {
     struct fs *fs;
     struct tree *tree;
     struct lot *lot;
+    struct passthrough *passthrough; /* NULL: none */
     pthread_mutex_t lock;
     struct handle *handles;         /* all that are open */
     void (*serving)(void *context); /* the kernel has said hello */

@@ -95,6 +95,12 @@ static bool view_cancel(struct file *file, struct waiter *waiter)
     return false;
 }
 
+static int view_backing(struct file *file)
+{
+    struct view *view = (struct view *)file;
+    return view->pcap ? pcap_view_file(view->pcap) : -ENOTSUP;
+}
+
 static void view_close(struct file *file)
 {
     struct view *view = (struct view *)file;
@@ -107,8 +113,11 @@ static void view_close(struct file *file)
     free(view);
 }
 
-static const struct file_ops view_ops = {
-    .read = view_read, .size = view_size, .cancel = view_cancel, .close = view_close};
+static const struct file_ops view_ops = {.read = view_read,
+                                         .size = view_size,
+                                         .cancel = view_cancel,
+                                         .backing = view_backing,
+                                         .close = view_close};
 
 static struct view *view_new(struct fs *fs, const struct place *place)
 {

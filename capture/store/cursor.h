@@ -74,6 +74,9 @@ uint64_t pcap_view_size(const struct pcap_view *view);
 /* Packets that the conversion to LINUX_SLL2 had to leave out. */
 uint64_t pcap_view_left_out(const struct pcap_view *view);
 ssize_t pcap_view_read(struct pcap_view *view, void *out, size_t size, uint64_t offset);
+/* A descriptor of the file on disk that is the view, byte for byte, and stays so; the
+ * caller closes. -ENOTSUP: there is none. */
+int pcap_view_file(struct pcap_view *view);
 void pcap_view_close(struct pcap_view *view);
 
 /* entries.jsonl of several snapshots, one after the other, each line with

@@ -62,7 +62,8 @@ struct segment {
     const struct medium *medium;
     struct folder *folder, *trash; /* on disk; where it is since it was removed */
     uint32_t n;
-    bool sealed, unsynced; /* the writer's */
+    _Atomic bool sealed; /* its files will not change any more */
+    bool unsynced;       /* the writer's */
     struct segment_stats
         stats; /* published; read under the iteration's lock while open */
     struct segment_stats next;     /* with what was appended since; the writer's */

@@ -2,16 +2,21 @@
  * not overlap are copied as they are; the others need an index, of 24 bytes a packet.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "capture/store/cursor.h"
+#include "capture/store/folder.h"
 #include "capture/store/order.h"
 #include "capture/store/reader.h"
 #include "capture/store/sll2.h"
 #include "capture/store/snapshot.h"
 #include "kfl/base/mem.h"
+#include "kfl/base/sys.h"
 
 struct source {
     const struct snapshot_segment *from;
@@ -471,4 +476,31 @@ ssize_t pcap_view_read(struct pcap_view *view, void *out, size_t size, uint64_t 
         done += (size_t)got;
     }
     return (ssize_t)done;
+}
+
+/* Behind the packets that were published there may be more, and in front of them what
+ * another program has put there. */
+static bool is_whole(const struct pcap_view *view, int fd)
+{
+    uint8_t want[PCAP_HEADER], header[PCAP_HEADER];
+    struct stat st;
+    pcap_put_header(want, view->linktype);
+    return !fstat(fd, &st) && (uint64_t)st.st_size == view->size &&
+           sys_pread_all(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
+           !memcmp(header, want, sizeof(header));
+}
+
+int pcap_view_file(struct pcap_view *view)
+{
+    if (view->group_count != 1 || !view->groups[0].direct)
+        return -ENOTSUP;
+    struct segment *segment = view->sources[0].from->segment;
+    if (!segment->sealed)
+        return -ENOTSUP;
+    int fd = folder_open_segment(segment, "pcap", O_RDONLY);
+    if (fd >= 0 && is_whole(view, fd))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -ENOTSUP;
 }
