@@ -249,6 +249,66 @@ static void test_link_types_that_differ_become_sll2(void **state)
     case_close(&c);
 }
 
+static struct pcap_view *open_view(struct store_case *c, const char *name,
+                                   const uint64_t *stream)
+{
+    struct pcap_view *view = NULL;
+    struct iteration *iteration = store_iteration(c->store, name, 0);
+    assert_non_null(iteration);
+    struct snapshot *snapshot = snapshot_take(iteration);
+    assert_int_equal(pcap_view_open(&view, &snapshot, 1, stream, stream ? 1 : 0), 0);
+    snapshot_unref(snapshot);
+    iteration_unref(iteration);
+    return view;
+}
+
+static int file_of(struct store_case *c, const char *name, const uint64_t *stream)
+{
+    struct pcap_view *view = open_view(c, name, stream);
+    int fd = pcap_view_file(view);
+    pcap_view_close(view);
+    return fd;
+}
+
+static void test_a_view_of_one_file_in_order_is_that_file(void **state)
+{
+    struct store_case c;
+    struct buf expected = {0};
+    const uint64_t stream = 1;
+    char got[1024];
+    (void)state;
+    case_open(&c);
+    struct iteration *iteration = case_iteration(&c, "ordered", START);
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_int_equal(case_add(&c, iteration, n, START + (int64_t)n, n, 1, 60), 0);
+    iteration_commit(iteration, START);
+    case_pcap(&expected, iteration);
+    assert_int_equal(file_of(&c, "ordered", NULL), -ENOTSUP);
+    case_end(&c, iteration);
+
+    int fd = file_of(&c, "ordered", NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, got, sizeof(got)), expected.len);
+    assert_memory_equal(got, expected.data, expected.len);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(file_of(&c, "ordered", &stream), -ENOTSUP);
+
+    iteration = case_iteration(&c, "disordered", START);
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_int_equal(case_add(&c, iteration, n, START - (int64_t)n, n, 1, 60), 0);
+    case_end(&c, iteration);
+    assert_int_equal(file_of(&c, "disordered", NULL), -ENOTSUP);
+
+    iteration = case_iteration(&c, "mixed", START);
+    for (uint64_t n = 1; n <= 2; n++)
+        assert_int_equal(
+            case_add(&c, iteration, n, START + (int64_t)n, n, n == 1 ? 1 : 101, 60), 0);
+    case_end(&c, iteration);
+    assert_int_equal(file_of(&c, "mixed", NULL), -ENOTSUP);
+    buf_fini(&expected);
+    case_close(&c);
+}
+
 static void test_lines_are_read_anywhere(void **state)
 {
     struct store_case c;
@@ -447,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_views_are_what_a_model_says),
         cmocka_unit_test(test_one_recording_of_many_segments),
         cmocka_unit_test(test_link_types_that_differ_become_sll2),
+        cmocka_unit_test(test_a_view_of_one_file_in_order_is_that_file),
         cmocka_unit_test(test_lines_are_read_anywhere),
         cmocka_unit_test(test_record_is_put_in_last),
         cmocka_unit_test(test_entries_come_in_order_of_completion),
