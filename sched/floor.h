@@ -85,7 +85,7 @@ int accept_spec(struct sched *sched, struct job *job, struct spec *spec,
 /* The job's state as it is shown; needs `lock`. */
 const char *status_state(const struct sched *sched, const struct job *job, int64_t now);
 
-/* Appends the status; takes `lock` itself. -ENOENT. */
 /* What stands between a file's name and: a position, or words that have none. */
 const char *status_gap(const char *words);
+/* Appends the status; takes `lock` itself. -ENOENT. */
 int status_write(struct sched *sched, const char *name, struct buf *out);
