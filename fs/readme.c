@@ -42,6 +42,8 @@ static const char root_text[] =
     "  EIO     Input/output error        a regex or decoder hit its limit, or the disk "
     "failed\n"
     "  EXDEV   Invalid cross-device link a file was moved out of its folder\n"
+    "  EFBIG, ENAMETOOLONG               a spec or statement is too long\n"
+    "  EMFILE  Too many open files       too many queries are open\n"
     "\n"
     "Link types that can be imported: Ethernet, LINUX_SLL, LINUX_SLL2, NULL, LOOP, "
     "RAW, IPV4,\n"
